@@ -1,0 +1,1 @@
+//! Types, defaults and CustomResourceDefinitions of KubeFed's API groups.

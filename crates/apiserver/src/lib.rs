@@ -1,0 +1,1 @@
+//! A Kubernetes-compatible API server over the store, driven by the schema table.

@@ -1,0 +1,3 @@
+//! The multi-cluster Kubernetes system in one binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Federated objects: placement, overrides, propagation and truthful status.

@@ -1,0 +1,1 @@
+//! The members: their connections, health and merged watches.

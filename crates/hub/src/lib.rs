@@ -1,0 +1,1 @@
+//! Composition: hub and embedded members as they are started and stopped.

@@ -1,0 +1,1 @@
+//! Controllers and simulated nodes that make an API server behave like a cluster.

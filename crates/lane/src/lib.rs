@@ -1,0 +1,1 @@
+//! One member's desired set kept true: watch, difference, apply, retry, fence.

@@ -1,0 +1,1 @@
+//! Comity under the names of other tools: kubefedctl.

@@ -1,0 +1,1 @@
+//! Certificates and tokens: authorities, server and client certificates, signed service account tokens.

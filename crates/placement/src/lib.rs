@@ -1,0 +1,1 @@
+//! Which clusters an object goes to: pure functions of policy and members.

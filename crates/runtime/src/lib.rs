@@ -1,0 +1,1 @@
+//! The controller kit, type-erased: caches, queues, executor.

@@ -1,0 +1,3 @@
+//! Structural schemas of built-in and custom kinds: decoding, pruning, defaulting, validation, strategic merge, server-side apply, protobuf and OpenAPI, all from one recorded table.
+
+pub mod table;

@@ -1,0 +1,1 @@
+//! Test helpers without a product dependency: fixtures, clocks, proxies.
