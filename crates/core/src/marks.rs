@@ -44,7 +44,7 @@ pub enum Marked {
     /// A mark that is unreadable or names another object: it counts as none.
     Void,
     /// A valid mark.
-    Owned(OwnerMark),
+    Owned(Box<OwnerMark>),
 }
 
 /// `namespace/name`, or `name` without a namespace.
@@ -72,7 +72,7 @@ pub fn read(copy: &Value) -> Marked {
     let gvk = object::gvk(copy);
     let own_kind = GroupKind { group: gvk.group, kind: gvk.kind }.to_string();
     let own_name = object_name(object::namespace(copy), object::name(copy));
-    if mark.kind == own_kind && mark.name == own_name { Marked::Owned(mark) } else { Marked::Void }
+    if mark.kind == own_kind && mark.name == own_name { Marked::Owned(Box::new(mark)) } else { Marked::Void }
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
         let mut copy = json!({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"production"}});
         assert_eq!(read(&copy), Marked::Unmarked);
         mark().put_on(&mut copy);
-        assert_eq!(read(&copy), Marked::Owned(mark()));
+        assert_eq!(read(&copy), Marked::Owned(Box::new(mark())));
         assert_eq!(object::label(&copy, labels::HUB), Some("h"));
     }
 
