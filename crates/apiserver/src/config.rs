@@ -1,0 +1,65 @@
+//! What an API server is started with.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use crate::pending::Store;
+
+use crate::{admission::Admission, streams::PodStreams};
+
+/// Settings of one API server.
+pub struct Config {
+    /// Name for messages and logs.
+    pub name: String,
+    /// The objects.
+    pub store: Store,
+    /// Server certificate, and how client certificates are asked for.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// Where to listen; port 0 takes a free one. Nothing: only in-process clients.
+    pub listen: Option<SocketAddr>,
+    /// Bearer tokens that are `system:masters`.
+    pub admin_tokens: Vec<String>,
+    /// Further admission plugins; those of the server itself come first.
+    pub admission: Vec<Arc<dyn Admission>>,
+    /// Where pods run, if anywhere.
+    pub pod_streams: Option<Arc<dyn PodStreams>>,
+    /// Addresses of Services, such as `10.0.0.0/24`.
+    pub service_cidr: String,
+    /// Reading requests at one time.
+    pub max_reading: usize,
+    /// Mutating requests at one time.
+    pub max_mutating: usize,
+}
+
+impl Config {
+    /// Usual settings over a store and a certificate.
+    pub fn new(name: &str, store: Store, tls: Arc<rustls::ServerConfig>) -> Self {
+        Self {
+            name: name.to_owned(),
+            store,
+            tls,
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            admin_tokens: Vec::new(),
+            admission: Vec::new(),
+            pod_streams: None,
+            service_cidr: "10.96.0.0/16".to_owned(),
+            max_reading: 400,
+            max_mutating: 200,
+        }
+    }
+}
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be used.
+    #[error("cannot listen on {address}: {source}; choose another address or stop the process that holds it")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A setting makes no sense.
+    #[error("{0}")]
+    Setting(String),
+}

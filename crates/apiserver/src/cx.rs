@@ -1,0 +1,79 @@
+//! The server's shared state, as handlers see it.
+
+use std::{ops::Deref, sync::Arc};
+
+use crate::pending::Store;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admission::Admission, authn, authz, config::Config, crd, discovery, frame::limits::InFlight, registry::LiveRegistry,
+    streams::PodStreams,
+};
+
+/// A cheap handle to one API server.
+#[derive(Clone)]
+pub struct Cx(Arc<Server>);
+
+/// Everything one API server consists of.
+pub struct Server {
+    /// Its name, for messages.
+    pub name: String,
+    /// Its objects.
+    pub store: Store,
+    /// Its resources.
+    pub registry: LiveRegistry,
+    /// Admission plugins in their order.
+    pub admission: Vec<Arc<dyn Admission>>,
+    /// Where pods run, if anywhere.
+    pub pod_streams: Option<Arc<dyn PodStreams>>,
+    /// State of authentication.
+    pub authn: authn::State,
+    /// State of authorization.
+    pub authz: authz::State,
+    /// State of discovery and OpenAPI.
+    pub discovery: discovery::State,
+    /// State of custom resource definitions.
+    pub crd: crd::State,
+    /// Requests being served.
+    pub in_flight: InFlight,
+    /// Cancelled when the server stops: watches end.
+    pub stopping: CancellationToken,
+}
+
+impl Cx {
+    /// Puts the state together; nothing is running yet.
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(Server {
+            authn: authn::State::new(&config),
+            authz: authz::State::new(&config),
+            discovery: discovery::State::new(&config),
+            crd: crd::State::new(&config),
+            in_flight: InFlight::new(config.max_reading, config.max_mutating),
+            registry: LiveRegistry::new(),
+            admission: config.admission,
+            pod_streams: config.pod_streams,
+            name: config.name,
+            store: config.store,
+            stopping: CancellationToken::new(),
+        }))
+    }
+
+    /// The time that goes into timestamps.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The present time as objects carry it.
+    pub fn now_text(&self) -> String {
+        comity_core::time::rfc3339(self.now())
+    }
+}
+
+impl Deref for Cx {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
+}

@@ -1,0 +1,1 @@
+//! Objects as rows: the `Table` answers that `kubectl get` prints.
