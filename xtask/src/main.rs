@@ -1,3 +1,29 @@
 //! Repository tasks: tidy checks, the real control plane, recordings.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+
+mod real;
+mod record;
+mod run;
+
+#[derive(Parser)]
+#[command(about = "Repository tasks", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds etcd, kube-apiserver, kube-controller-manager and kube-scheduler into the cache folder (needs Go)
+    Real,
+    /// Records the schema table from the real API server into crates/schema/data
+    Record,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Real => real::build(),
+        Task::Record => record::record(),
+    }
+}

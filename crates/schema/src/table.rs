@@ -13,6 +13,9 @@ use serde_json::Value;
 pub struct TableFile {
     /// Version of the recorded server, such as `v1.36.3`.
     pub kubernetes: String,
+    /// SHA-256 of what the recording was made from (versions, fixtures, recorder); `cargo xtask tidy` compares it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stamp: String,
     /// Groups in the order in which discovery lists them, each with its versions, preferred first.
     pub groups: Vec<Group>,
     /// Every resource of every served version.
@@ -69,6 +72,9 @@ pub struct Resource {
     /// Content types that PATCH accepts, as the OpenAPI document lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patch_types: Vec<String>,
+    /// The status that a fresh object without one gets on create, if all observations agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_status: Option<Value>,
 }
 
 /// A subresource.
@@ -101,7 +107,7 @@ pub struct Column {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// 0 is always shown, others only with `-o wide`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero_priority")]
     pub priority: i64,
 }
 
@@ -126,6 +132,23 @@ pub struct Type {
     /// `x-kubernetes-unions`, as published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unions: Vec<Value>,
+    /// Nested protobuf messages whose fields JSON writes inline, as a Volume does with its VolumeSource.
+    /// Such fields are in `fields` too, with number 0; their numbers are those of the inlined type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<Inlined>,
+    /// Set for types that only protobuf knows (the inlined ones): OpenAPI documents do not list them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+}
+
+/// A nested protobuf message whose fields JSON writes inline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inlined {
+    /// Field number in the protobuf definition.
+    pub number: u32,
+    /// Definition name of its type, which is in the table.
+    #[serde(rename = "type")]
+    pub type_name: String,
 }
 
 /// A field of a type.
@@ -136,7 +159,7 @@ pub struct Field {
     /// What it holds.
     pub shape: Shape,
     /// Field number in the protobuf definition; 0 when the type has none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub number: u32,
     /// The published default (`default` in OpenAPI), only where it is not trivial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,9 +182,15 @@ pub struct Field {
     /// `x-kubernetes-patch-merge-key`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub patch_merge_key: String,
-    /// `enum` values, if the document lists them.
+    /// `enum` values, if the document lists them (of the items, for a list).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub enumeration: Vec<String>,
+    /// In protobuf the list (of a list field or of each map value) sits in a message of its own as field 1, as ExtraValue does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrapped: bool,
+    /// The OpenAPI v3 document publishes the zero value of the type as default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub zero_default: bool,
 }
 
 /// What a field, a list item or a map value holds.
@@ -195,4 +224,12 @@ pub enum Shape {
     List(Box<Shape>),
     /// A map from texts to values.
     Map(Box<Shape>),
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_zero_priority(number: &i64) -> bool {
+    *number == 0
 }
