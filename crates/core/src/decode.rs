@@ -29,9 +29,8 @@ pub struct DecodeError(String);
 pub fn decode_json(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let duplicates = Rc::new(RefCell::new(Vec::new()));
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Seed { path: Path::Root, duplicates: &duplicates }
-        .deserialize(&mut deserializer)
-        .map_err(|e| DecodeError(e.to_string()))?;
+    let value =
+        Seed { path: Path::Root, duplicates: &duplicates }.deserialize(&mut deserializer).map_err(|e| DecodeError(e.to_string()))?;
     deserializer.end().map_err(|e| DecodeError(e.to_string()))?;
     Ok(Decoded { value, duplicates: duplicates.take() })
 }

@@ -83,9 +83,16 @@ mod tests {
 
     fn mark() -> OwnerMark {
         OwnerMark {
-            domain: "federation".to_owned(), hub: "h".to_owned(), epoch: 1, owner_kind: "FederatedDeployment.types.kubefed.io".to_owned(),
-            owner_namespace: "production".to_owned(), owner_name: "web".to_owned(), owner_uid: "u".to_owned(), generation: 2,
-            kind: "Deployment.apps".to_owned(), name: "production/web".to_owned(),
+            domain: "federation".to_owned(),
+            hub: "h".to_owned(),
+            epoch: 1,
+            owner_kind: "FederatedDeployment.types.kubefed.io".to_owned(),
+            owner_namespace: "production".to_owned(),
+            owner_name: "web".to_owned(),
+            owner_uid: "u".to_owned(),
+            generation: 2,
+            kind: "Deployment.apps".to_owned(),
+            name: "production/web".to_owned(),
         }
     }
 

@@ -41,7 +41,12 @@ pub fn qualified_name(text: &str) -> Vec<String> {
     let (prefix, name) = match text.split_once('/') {
         None => (None, text),
         Some((prefix, name)) if !name.contains('/') => (Some(prefix), name),
-        Some(_) => return vec![format!("a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')", &QUALIFIED_TEXT[10..])],
+        Some(_) => {
+            return vec![format!(
+                "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+                &QUALIFIED_TEXT[10..]
+            )];
+        }
     };
     let mut errors = Vec::new();
     match prefix {

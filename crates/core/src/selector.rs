@@ -71,7 +71,8 @@ impl LabelSelector {
         }
         for expression in crate::object::items_at(selector, &["matchExpressions"]) {
             let key = expression["key"].as_str().unwrap_or_default().to_owned();
-            let values: Vec<String> = crate::object::items_at(expression, &["values"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let values: Vec<String> =
+                crate::object::items_at(expression, &["values"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
             let operator = match expression["operator"].as_str().unwrap_or_default() {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
@@ -171,7 +172,8 @@ fn requirement(part: &str) -> Result<Requirement, String> {
     }
     if let Some(open) = part.find('(') {
         let list = part[open + 1..].strip_suffix(')').ok_or("found '', expected: ')'")?.split(',').collect();
-        let (key, word) = part[..open].trim().rsplit_once(char::is_whitespace).ok_or_else(|| format!("found '{part}', expected: 'in' or 'notin'"))?;
+        let (key, word) =
+            part[..open].trim().rsplit_once(char::is_whitespace).ok_or_else(|| format!("found '{part}', expected: 'in' or 'notin'"))?;
         return match word {
             "in" => made(key, Operator::In, list),
             "notin" => made(key, Operator::NotIn, list),
@@ -305,7 +307,8 @@ mod tests {
 
     #[test]
     fn object_form() {
-        let selector = LabelSelector::from_object(&json!({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"Exists"}]})).unwrap();
+        let selector =
+            LabelSelector::from_object(&json!({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"c","operator":"Exists"}]})).unwrap();
         assert_eq!(selector.to_string(), "a=b,c");
         assert!(LabelSelector::from_object(&json!({"matchExpressions":[{"key":"c","operator":"In"}]})).is_err());
     }

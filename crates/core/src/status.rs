@@ -57,7 +57,43 @@ impl Reason {
             Reason::Timeout => 504,
         }
     }
+
+    /// The reason of this name, if the API has it.
+    pub fn parse(name: &str) -> Option<Self> {
+        ALL_REASONS.into_iter().find(|reason| format!("{reason:?}") == name)
+    }
+
+    /// The reason that best fits an HTTP status code, for answers that name none.
+    pub fn of_code(code: u16) -> Self {
+        match code {
+            410 => Reason::Expired,
+            409 => Reason::Conflict,
+            500 => Reason::InternalError,
+            code => ALL_REASONS.into_iter().find(|reason| reason.code() == code).unwrap_or(Reason::InternalError),
+        }
+    }
 }
+
+const ALL_REASONS: [Reason; 18] = [
+    Reason::Unauthorized,
+    Reason::Forbidden,
+    Reason::NotFound,
+    Reason::AlreadyExists,
+    Reason::Conflict,
+    Reason::Gone,
+    Reason::Expired,
+    Reason::Invalid,
+    Reason::TooManyRequests,
+    Reason::BadRequest,
+    Reason::MethodNotAllowed,
+    Reason::NotAcceptable,
+    Reason::RequestEntityTooLarge,
+    Reason::UnsupportedMediaType,
+    Reason::InternalError,
+    Reason::ServerTimeout,
+    Reason::ServiceUnavailable,
+    Reason::Timeout,
+];
 
 /// A failure as the API tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +219,26 @@ impl Status {
         self
     }
 
+    /// Reads a `Status` object that a server answered; the HTTP code stands in for what it leaves out.
+    pub fn from_value(http_code: u16, value: &Value) -> Self {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        let code = value.get("code").and_then(Value::as_u64).and_then(|c| u16::try_from(c).ok()).unwrap_or(http_code);
+        let token = value.pointer("/metadata/continue").and_then(Value::as_str).filter(|t| !t.is_empty());
+        Self {
+            code,
+            reason: Reason::parse(text("reason")).unwrap_or_else(|| Reason::of_code(code)),
+            message: text("message").to_owned(),
+            details: value.get("details").and_then(Value::as_object).cloned().unwrap_or_default(),
+            continue_token: token.map(str::to_owned),
+        }
+    }
+
+    /// Whether `details.causes` has a cause with this reason.
+    pub fn has_cause(&self, reason: &str) -> bool {
+        let causes = self.details.get("causes").and_then(Value::as_array);
+        causes.is_some_and(|causes| causes.iter().any(|cause| cause["reason"] == reason))
+    }
+
     /// The `Status` object that is sent.
     pub fn to_value(&self) -> Value {
         let mut metadata = Map::new();
@@ -209,4 +265,24 @@ fn details(name: &str, group: &str, kind: &str) -> Map<String, Value> {
         }
     }
     details
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sent_status_reads_back_the_same() {
+        let mut status = Status::stale(&GroupResource::new("apps", "deployments"), "web").with_cause("X", "y", "").retry_after(3);
+        status.continue_token = Some("abc".to_owned());
+        assert_eq!(Status::from_value(200, &status.to_value()), status);
+        assert!(status.has_cause("X") && !status.has_cause("Y"));
+    }
+
+    #[test]
+    fn an_answer_without_a_status_takes_its_reason_from_the_http_code() {
+        let status = Status::from_value(404, &json!({"message": "no"}));
+        assert_eq!((status.code, status.reason), (404, Reason::NotFound));
+        assert_eq!(Status::from_value(418, &json!({})).reason, Reason::InternalError);
+    }
 }
