@@ -1,5 +1,7 @@
 //! Repository tasks: tidy checks, the real control plane, recordings.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 mod real;
@@ -21,9 +23,16 @@ enum Task {
     Record,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Real => real::build(),
         Task::Record => record::record(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! What the server fills in on create: every fixture is sent as a dry run, and sent and answered objects are walked together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, bail};
 use comity_schema::table::{Resource, Shape, Type};
 use comity_testkit_core::client::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::discovery::prefix;
 use crate::run::top;
@@ -27,17 +27,20 @@ pub struct Seen {
 pub struct Observations {
     fields: BTreeMap<(String, String), Seen>,
     status: BTreeMap<(String, String, String), Seen>,
+    /// Fields of fresh status that hold the time of creation.
+    times: BTreeSet<String>,
 }
 
 impl Seen {
     fn add(&mut self, value: Option<&Value>, fixture: &str) {
-        let Some(value) = value else {
+        let Some(mut value) = value.cloned() else {
             self.absent.push(fixture.to_owned());
             return;
         };
-        match self.added.iter_mut().find(|(known, _)| known == value) {
+        hide_uids(&mut value);
+        match self.added.iter_mut().find(|(known, _)| *known == value) {
             Some((_, fixtures)) => fixtures.push(fixture.to_owned()),
-            None => self.added.push((value.clone(), vec![fixture.to_owned()])),
+            None => self.added.push((value, vec![fixture.to_owned()])),
         }
     }
 
@@ -62,6 +65,16 @@ impl Seen {
             text.push_str(&format!(" nothing in {},", times(&self.absent)));
         }
         text.trim_end_matches(',').to_owned()
+    }
+}
+
+/// Fresh uids would differ from run to run.
+fn hide_uids(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() == 36 && text.bytes().filter(|byte| *byte == b'-').count() == 4 => *text = "(uid)".to_owned(),
+        Value::Array(list) => list.iter_mut().for_each(hide_uids),
+        Value::Object(map) => map.values_mut().for_each(hide_uids),
+        _ => {}
     }
 }
 
@@ -99,14 +112,50 @@ pub fn observe(client: &Client, resources: &[Resource], types: &BTreeMap<String,
         let answered = answer.json()?;
         if fixture.get("status").is_none() {
             let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
-            observations.status.entry(key).or_default().add(answered.get("status"), &name);
+            let mut status = answered.get("status").cloned();
+            if let Some(Value::Object(fields)) = &mut status {
+                // The time of creation is no constant.
+                let times: Vec<String> = fields.keys().filter(|field| field.ends_with("Time")).cloned().collect();
+                for field in times {
+                    fields.remove(&field);
+                    observations.times.insert(format!("{}.status.{field}", resource.type_name));
+                }
+            }
+            observations.status.entry(key).or_default().add(status.as_ref(), &name);
         }
         Walk { types, fixture: &name, into: &mut observations.fields }.root(&resource.type_name, &fixture, &answered);
     }
     if !refused.is_empty() {
         bail!("the server refused fixtures:\n{}", refused.join("\n"));
     }
+    observe_ephemeral(client, resources, types, &mut observations)?;
     Ok(observations)
+}
+
+/// Ephemeral containers exist only in a subresource, which needs a stored pod.
+fn observe_ephemeral(
+    client: &Client,
+    resources: &[Resource],
+    types: &BTreeMap<String, Type>,
+    observations: &mut Observations,
+) -> anyhow::Result<()> {
+    let json = [("Content-Type", "application/json")];
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ephemeral"},
+        "spec": {"containers": [{"name": "one", "image": "nginx:1"}]}});
+    let resource = resource_of(&pod, resources)?;
+    let path = "/api/v1/namespaces/default/pods";
+    let answer = client.send("POST", path, &json, Some(&serde_json::to_vec(&pod)?))?;
+    anyhow::ensure!(answer.status == 201, "create a pod: {}", answer.text());
+    pod = answer.json()?;
+    pod["spec"]["ephemeralContainers"] = json!([
+        {"name": "two", "image": "nginx:1"},
+        {"name": "three", "image": "nginx", "targetContainerName": "one", "stdin": true},
+    ]);
+    let body = serde_json::to_vec(&pod)?;
+    let answer = client.send("PUT", &format!("{path}/ephemeral/ephemeralcontainers?dryRun=All"), &json, Some(&body))?;
+    anyhow::ensure!(answer.status == 200, "add ephemeral containers: {}", answer.text());
+    Walk { types, fixture: "Pod ephemeral", into: &mut observations.fields }.root(&resource.type_name, &pod, &answer.json()?);
+    Ok(())
 }
 
 fn fixtures() -> anyhow::Result<Vec<(String, Value)>> {
@@ -204,6 +253,7 @@ pub fn settle(seen: &Observations, types: &mut BTreeMap<String, Type>, resources
             _ => notes.push(seen.note(&format!("{type_name}.{name}"))),
         }
     }
+    notes.extend(seen.times.iter().map(|field| format!("`{field}`: the time of creation")));
     for resource in resources {
         let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
         let Some(seen) = seen.status.get(&key) else { continue };
