@@ -1,0 +1,59 @@
+//! The remembered events of one resource, oldest first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::entry::{Entry, Event};
+use crate::error::TooOld;
+use crate::key::Place;
+
+pub(crate) struct Ring {
+    events: VecDeque<Arc<Event>>,
+    /// Every event after this revision is here.
+    floor: u64,
+}
+
+impl Ring {
+    pub fn new(floor: u64) -> Ring {
+        Ring { events: VecDeque::new(), floor }
+    }
+
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    pub fn push(&mut self, event: Arc<Event>) {
+        self.events.push_back(event);
+    }
+
+    /// Forgets the oldest event.
+    pub fn pop(&mut self) {
+        if let Some(event) = self.events.pop_front() {
+            self.floor = event.rev;
+        }
+    }
+
+    /// Up to `limit` events after a revision.
+    pub fn after(&self, rev: u64, limit: usize) -> Result<Vec<Arc<Event>>, TooOld> {
+        if rev < self.floor {
+            return Err(TooOld { oldest: self.floor });
+        }
+        let start = self.events.partition_point(|event| event.rev <= rev);
+        Ok(self.events.range(start..).take(limit).cloned().collect())
+    }
+
+    /// The last revision of this resource after `rev`, if there is one.
+    pub fn has_after(&self, rev: u64) -> bool {
+        self.events.back().is_some_and(|event| event.rev > rev)
+    }
+
+    /// What has to be put back in place to turn the present into the state at a revision: the state of each changed
+    /// object then, or nothing where it did not exist.
+    pub fn undo(&self, rev: u64) -> Result<BTreeMap<Place, Option<Arc<Entry>>>, TooOld> {
+        if rev < self.floor {
+            return Err(TooOld { oldest: self.floor });
+        }
+        let later = self.events.iter().rev().take_while(|event| event.rev > rev);
+        Ok(later.map(|event| (event.entry.key.place(), event.previous.clone())).collect())
+    }
+}

@@ -1,0 +1,166 @@
+//! The one place where writes get their order: check, make durable, publish, answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::backend::Backend;
+use crate::body::Body;
+use crate::entry::{Entry, Event, EventKind};
+use crate::error::WriteError;
+use crate::facts::Facts;
+use crate::key::Key;
+use crate::maintenance::Alarm;
+use crate::options::FatalHook;
+use crate::state::State;
+use crate::store::Expect;
+
+/// The most writes and bytes that become durable together.
+const GROUP: usize = 1024;
+const GROUP_BYTES: usize = 4 << 20;
+
+pub(crate) type Answer = Result<Arc<Entry>, WriteError>;
+
+/// A prepared write on its way to the sequencer.
+pub(crate) struct Write {
+    pub key: Key,
+    pub expect: Expect,
+    pub operation: Operation,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+pub(crate) enum Operation {
+    Put(Body, Facts),
+    /// With the last state when it differs from the stored one.
+    Delete(Option<(Body, Facts)>),
+}
+
+impl Write {
+    fn bytes(&self) -> usize {
+        match &self.operation {
+            Operation::Put(body, _) | Operation::Delete(Some((body, _))) => body.size(),
+            Operation::Delete(None) => 0,
+        }
+    }
+}
+
+pub(crate) struct Committer {
+    pub state: Arc<State>,
+    pub backend: Box<dyn Backend>,
+    pub on_fatal: Option<FatalHook>,
+    pub alarm: Option<Arc<Alarm>>,
+}
+
+/// A write's result that waits for its group.
+type Waiting = (oneshot::Sender<Answer>, Answer);
+
+/// Commits groups until all senders are gone: whatever arrived while a group was written is the next one.
+pub(crate) fn run(mut committer: Committer, mut queue: mpsc::Receiver<Write>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut bytes = first.bytes();
+        let mut group = vec![first];
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            let Ok(write) = queue.try_recv() else { break };
+            bytes += write.bytes();
+            group.push(write);
+        }
+        committer.commit(group);
+    }
+}
+
+impl Committer {
+    /// Commits a group of writes and answers all of them.
+    pub fn commit(&mut self, group: Vec<Write>) {
+        if let Some(cause) = self.state.failure() {
+            for write in group {
+                let _ = write.answer.send(Err(WriteError::Failed(cause.clone())));
+            }
+            return;
+        }
+        let (events, waiting) = self.check(group);
+        if !events.is_empty() {
+            if let Err(cause) = self.backend.commit(&events) {
+                return self.fail(&cause, waiting);
+            }
+            self.state.publish(&events);
+            if let Some(alarm) = &self.alarm {
+                alarm.written();
+            }
+        }
+        for (answer, result) in waiting {
+            let _ = answer.send(result);
+        }
+    }
+
+    /// Decides each write in order. What depends on nothing in this group is answered at once.
+    fn check(&self, group: Vec<Write>) -> (Vec<Arc<Event>>, Vec<Waiting>) {
+        let mut rev = self.state.revision();
+        let mut changed: HashMap<Key, Option<Arc<Entry>>> = HashMap::new();
+        let mut events = Vec::with_capacity(group.len());
+        let mut waiting = Vec::with_capacity(group.len());
+        for write in group {
+            let (current, durable) = match changed.get(&write.key) {
+                Some(current) => (current.clone(), false),
+                None => (self.state.get(&write.key), true),
+            };
+            match decide(write.key, write.expect, write.operation, current, rev + 1) {
+                Decision::Event(event) => {
+                    rev += 1;
+                    let event = Arc::new(event);
+                    let now = (event.kind == EventKind::Put).then(|| event.entry.clone());
+                    changed.insert(event.entry.key.clone(), now);
+                    waiting.push((write.answer, Ok(event.entry.clone())));
+                    events.push(event);
+                }
+                Decision::Answer(result) if durable => {
+                    let _ = write.answer.send(result);
+                }
+                Decision::Answer(result) => waiting.push((write.answer, result)),
+            }
+        }
+        (events, waiting)
+    }
+
+    fn fail(&self, cause: &str, waiting: Vec<Waiting>) {
+        let first = self.state.fail(cause);
+        tracing::error!(cause, "the store cannot write any more");
+        for (answer, _) in waiting {
+            let _ = answer.send(Err(WriteError::Failed(cause.into())));
+        }
+        if let (true, Some(hook)) = (first, &self.on_fatal) {
+            hook(cause);
+        }
+    }
+}
+
+enum Decision {
+    Event(Event),
+    Answer(Answer),
+}
+
+/// What becomes of a write, given the object's state.
+fn decide(key: Key, expect: Expect, operation: Operation, current: Option<Arc<Entry>>, rev: u64) -> Decision {
+    let expected = match (expect, &current) {
+        (Expect::Any, _) | (Expect::Absent, None) => true,
+        (Expect::Rev(rev), Some(entry)) => entry.rev == rev,
+        (Expect::Absent, Some(_)) | (Expect::Rev(_), None) => false,
+    };
+    if !expected {
+        return Decision::Answer(Err(WriteError::Conflict { current }));
+    }
+    match (operation, current) {
+        (Operation::Put(body, _), Some(entry)) if entry.body == body => Decision::Answer(Ok(entry)),
+        (Operation::Put(body, facts), previous) => {
+            let create_rev = previous.as_ref().map_or(rev, |entry| entry.create_rev);
+            let entry = Arc::new(Entry { key, rev, create_rev, body, facts });
+            Decision::Event(Event { kind: EventKind::Put, entry, previous, rev })
+        }
+        (Operation::Delete(_), None) => Decision::Answer(Err(WriteError::Conflict { current: None })),
+        (Operation::Delete(last), Some(previous)) => {
+            let (body, facts) = last.unwrap_or_else(|| (previous.body.clone(), previous.facts.clone()));
+            let entry = Arc::new(Entry { key, rev, create_rev: previous.create_rev, body, facts });
+            Decision::Event(Event { kind: EventKind::Delete, entry, previous: Some(previous), rev })
+        }
+    }
+}
