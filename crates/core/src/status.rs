@@ -34,6 +34,8 @@ pub enum Reason {
     ServerTimeout,
     ServiceUnavailable,
     Timeout,
+    /// A failure that no reason fits; the answer has none.
+    Unknown,
 }
 
 impl Reason {
@@ -52,7 +54,7 @@ impl Reason {
             Reason::NotAcceptable => 406,
             Reason::RequestEntityTooLarge => 413,
             Reason::UnsupportedMediaType => 415,
-            Reason::InternalError | Reason::ServerTimeout => 500,
+            Reason::InternalError | Reason::ServerTimeout | Reason::Unknown => 500,
             Reason::ServiceUnavailable => 503,
             Reason::Timeout => 504,
         }
@@ -249,6 +251,11 @@ impl Status {
             "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure",
             "message": self.message, "reason": format!("{:?}", self.reason),
         });
+        if self.reason == Reason::Unknown
+            && let Some(fields) = status.as_object_mut()
+        {
+            fields.shift_remove("reason");
+        }
         if !self.details.is_empty() {
             status["details"] = Value::Object(self.details.clone());
         }
