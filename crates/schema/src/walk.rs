@@ -1,0 +1,11 @@
+//! Walks over an object along its type: dropping what is unknown, checking JSON types, bringing it into canonical form.
+
+mod canonical;
+mod prune;
+mod strict;
+mod types;
+
+pub(crate) use canonical::canonicalize;
+pub(crate) use prune::prune;
+pub use strict::{strict_error, strict_parts};
+pub(crate) use types::{check_types, go_name};
