@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admission::Admission, authn, authz, config::Config, crd, discovery, frame::limits::InFlight, registry::LiveRegistry,
+    admission::Admission, authn, authz, boot, config::Config, crd, discovery, frame::limits::InFlight, registry::LiveRegistry,
     streams::PodStreams,
 };
 
@@ -31,6 +31,8 @@ pub struct Server {
     pub authn: authn::State,
     /// State of authorization.
     pub authz: authz::State,
+    /// Settings of the first objects.
+    pub boot: boot::State,
     /// State of discovery and OpenAPI.
     pub discovery: discovery::State,
     /// State of custom resource definitions.
@@ -47,6 +49,7 @@ impl Cx {
         Self(Arc::new(Server {
             authn: authn::State::new(&config),
             authz: authz::State::new(&config),
+            boot: boot::State::new(&config),
             discovery: discovery::State::new(&config),
             crd: crd::State::new(&config),
             in_flight: InFlight::new(config.max_reading, config.max_mutating),

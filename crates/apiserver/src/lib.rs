@@ -21,6 +21,7 @@ pub mod listen;
 pub mod pending;
 pub mod registry;
 pub mod request;
+pub mod reviews;
 pub mod serve;
 pub mod server;
 pub mod strategy;

@@ -1,29 +1,11 @@
-//! Stand-ins for the schema and store crates' types until those land; removed then.
-#![allow(missing_docs, reason = "removed when the crates land")]
+//! Names that the schema and store crates provide.
 
 use std::sync::Arc;
 
-pub use comity_schema::table::Subresource;
+pub use comity_schema::{ResourceInfo, Schema, Subresource};
+pub use comity_store::Store;
 
-#[derive(Clone, Debug, Default)]
-pub struct Schema;
-
-#[derive(Clone, Debug, Default)]
-pub struct ResourceInfo {
-    pub group: String,
-    pub version: String,
-    pub kind: String,
-    pub plural: String,
-    pub singular: String,
-    pub verbs: Vec<String>,
-    pub namespaced: bool,
-    pub subresources: Vec<Subresource>,
-    pub schema: Schema,
-}
-
+/// The built-in resources.
 pub fn resources() -> Vec<Arc<ResourceInfo>> {
-    Vec::new()
+    comity_schema::builtin::table().resources().to_vec()
 }
-
-#[derive(Clone)]
-pub struct Store;

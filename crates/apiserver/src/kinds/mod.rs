@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use comity_core::{FieldError, Status, Value};
 
 pub use crate::admission::{AdmissionContext as Change, Operation};
-use crate::{crd, cx::Cx, registry::Resource};
+use crate::{authn, authz, crd, cx::Cx, registry::Resource};
 
 /// Functions of one kind, called at fixed places of a write.
 #[async_trait]
@@ -38,6 +38,9 @@ pub trait KindHooks: Send + Sync {
 pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
     Some(match (resource.info.group.as_str(), resource.info.plural.as_str()) {
         ("apiextensions.k8s.io", "customresourcedefinitions") => &crd::Hooks,
+        ("rbac.authorization.k8s.io", _) => &authz::Hooks,
+        ("", "secrets") => &authn::secret_tokens::SecretHooks,
+        ("", "serviceaccounts") => &authn::secret_tokens::AccountHooks,
         _ => return None,
     })
 }
