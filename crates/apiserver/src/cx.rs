@@ -2,12 +2,18 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::pending::Store;
+use comity_store::Store;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admission::Admission, authn, authz, boot, config::Config, crd, discovery, frame::limits::InFlight, registry::LiveRegistry,
+    admission::Admission,
+    authn, authz,
+    config::{Config, StartError},
+    crd, discovery,
+    frame::limits::InFlight,
+    kinds::service,
+    registry::LiveRegistry,
     streams::PodStreams,
 };
 
@@ -31,12 +37,12 @@ pub struct Server {
     pub authn: authn::State,
     /// State of authorization.
     pub authz: authz::State,
-    /// Settings of the first objects.
-    pub boot: boot::State,
     /// State of discovery and OpenAPI.
     pub discovery: discovery::State,
     /// State of custom resource definitions.
     pub crd: crd::State,
+    /// Cluster addresses and node ports.
+    pub services: service::Allocator,
     /// Requests being served.
     pub in_flight: InFlight,
     /// Cancelled when the server stops: watches end.
@@ -45,11 +51,15 @@ pub struct Server {
 
 impl Cx {
     /// Puts the state together; nothing is running yet.
-    pub fn new(config: Config) -> Self {
-        Self(Arc::new(Server {
+    ///
+    /// # Errors
+    /// A setting makes no sense.
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        let services = service::Allocator::new(&config.service_cidr, &config.store).map_err(StartError::Setting)?;
+        Ok(Self(Arc::new(Server {
+            services,
             authn: authn::State::new(&config),
             authz: authz::State::new(&config),
-            boot: boot::State::new(&config),
             discovery: discovery::State::new(&config),
             crd: crd::State::new(&config),
             in_flight: InFlight::new(config.max_reading, config.max_mutating),
@@ -59,7 +69,7 @@ impl Cx {
             name: config.name,
             store: config.store,
             stopping: CancellationToken::new(),
-        }))
+        })))
     }
 
     /// The time that goes into timestamps.

@@ -2,7 +2,7 @@
 //!
 //! A request comes from the network ([`listen`]) or from a client in the same process ([`client`]); both call
 //! [`serve::serve`], which authenticates, authorizes and hands it to [`handlers`]. Kinds are data ([`registry`],
-//! [`strategy`]); the few functions that a kind needs besides are its hooks ([`kinds`]).
+//! the schema's strategies); the few functions that a kind needs besides are its hooks ([`kinds`]).
 
 pub mod admission;
 pub mod answer;
@@ -11,21 +11,22 @@ pub mod authz;
 pub mod boot;
 pub mod client;
 pub mod config;
+pub mod convert;
 pub mod crd;
 pub mod cx;
 pub mod discovery;
+pub mod fields;
 pub mod frame;
 pub mod handlers;
 pub mod kinds;
 pub mod listen;
-pub mod pending;
+mod pending;
 pub mod registry;
 pub mod request;
-pub mod reviews;
 pub mod serve;
 pub mod server;
-pub mod strategy;
 pub mod streams;
+pub mod subresources;
 pub mod table;
 pub mod user;
 

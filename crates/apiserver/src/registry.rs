@@ -2,12 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::pending::{ResourceInfo, Schema, resources as builtin_resources};
 use comity_core::{GroupKind, GroupResource, GroupVersionKind, GroupVersionResource, kinds::api_version};
+use comity_schema::{ResourceInfo, Schema, Strategy, builtin};
 use parking_lot::RwLock;
 use tokio::sync::watch;
-
-use crate::strategy::Strategy;
 
 /// One resource in one served version.
 #[derive(Clone, Debug)]
@@ -20,8 +18,6 @@ pub struct Resource {
     pub stored_api_version: Arc<str>,
     /// `apiVersion` of this version.
     pub api_version: Arc<str>,
-    /// Rules that data can state.
-    pub strategy: Strategy,
     /// Facts of a custom resource; nothing for built-in kinds.
     pub custom: Option<Arc<Custom>>,
 }
@@ -41,8 +37,6 @@ pub struct Custom {
     pub deprecation: Option<String>,
     /// Whether the definition is being deleted, so that nothing new may be created.
     pub terminating: bool,
-    /// The JSONPath of each of the resource's columns.
-    pub column_paths: Vec<String>,
 }
 
 /// Where a custom resource keeps the numbers of its scale subresource (JSONPaths with a leading dot).
@@ -60,17 +54,16 @@ impl Resource {
     /// A built-in resource.
     pub fn builtin(info: Arc<ResourceInfo>) -> Self {
         let (storage, stored_api_version) = stored_as(&info);
-        let strategy = Strategy::builtin(&info);
-        Self { api_version: api_version(&info.group, &info.version).into(), storage, stored_api_version, strategy, info, custom: None }
+        Self { api_version: api_version(&info.group, &info.version).into(), storage, stored_api_version, info, custom: None }
     }
 
     /// A custom resource in one version; `storage_version` is the one with `storage: true`.
-    pub fn custom(info: ResourceInfo, storage_version: &str, custom: Custom) -> Self {
+    pub fn custom(mut info: ResourceInfo, storage_version: &str, custom: Custom) -> Self {
+        info.strategy = Strategy::custom(custom.status);
         Self {
             storage: format!("{}/{}", info.group, info.plural).into(),
             stored_api_version: api_version(&info.group, storage_version).into(),
             api_version: api_version(&info.group, &info.version).into(),
-            strategy: Strategy::custom(custom.status),
             info: Arc::new(info),
             custom: Some(Arc::new(custom)),
         }
@@ -189,7 +182,7 @@ impl Default for LiveRegistry {
 impl LiveRegistry {
     /// The built-in resources.
     pub fn new() -> Self {
-        let resources = builtin_resources().into_iter().map(|info| Arc::new(Resource::builtin(info))).collect();
+        let resources = builtin::table().resources().iter().map(|info| Arc::new(Resource::builtin(info.clone()))).collect();
         Self { current: RwLock::new(Arc::new(Registry::new(1, resources))), changed: watch::Sender::new(1) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::pending::Store;
+use comity_store::Store;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -28,7 +28,7 @@ pub struct ApiServer {
 pub async fn start(config: Config) -> Result<ApiServer, StartError> {
     let listen = config.listen;
     let tls = config.tls.clone();
-    let cx = Cx::new(config);
+    let cx = Cx::new(config)?;
     crd::start(&cx).await.map_err(|e| StartError::Setting(e.message))?;
     boot::run(&cx).await.map_err(|e| StartError::Setting(e.message))?;
     let tasks = TaskTracker::new();
@@ -36,9 +36,6 @@ pub async fn start(config: Config) -> Result<ApiServer, StartError> {
         Some(address) => Some(listen::start(&cx, address, tls, &tasks).await.map_err(|source| StartError::Listen { address, source })?),
         None => None,
     };
-    if let Some(address) = address {
-        boot::publish(&cx, address).await.map_err(|e| StartError::Setting(e.message))?;
-    }
     Ok(ApiServer { cx, address, tasks })
 }
 

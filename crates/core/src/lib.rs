@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod decode;
 pub mod duration;
+pub mod encode;
 pub mod field;
 pub mod kinds;
 pub mod labels;
@@ -18,6 +19,7 @@ pub mod status;
 pub mod time;
 
 pub use decode::{Decoded, decode_json, decode_yaml};
+pub use encode::encode_yaml;
 pub use field::{Cause, FieldError};
 pub use kinds::{GroupKind, GroupResource, GroupVersionKind, GroupVersionResource};
 pub use selector::{FieldSelector, LabelSelector};

@@ -3,7 +3,6 @@
 pub mod builtin;
 pub mod crd;
 mod defaults;
-pub mod managed;
 pub mod node;
 mod schema;
 mod shapes;

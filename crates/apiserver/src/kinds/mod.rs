@@ -1,10 +1,24 @@
 //! What a kind needs beyond the rules that data can state.
 
+mod job;
+mod namespace;
+mod node;
+mod pod;
+mod secret;
+pub mod service;
+mod volume;
+
 use async_trait::async_trait;
 use comity_core::{FieldError, Status, Value};
+use jiff::Timestamp;
 
 pub use crate::admission::{AdmissionContext as Change, Operation};
-use crate::{authn, authz, crd, cx::Cx, registry::Resource};
+use crate::{
+    crd,
+    cx::Cx,
+    handlers::{delete::Step, delete_options::DeleteOptions},
+    registry::Resource,
+};
 
 /// Functions of one kind, called at fixed places of a write.
 #[async_trait]
@@ -30,17 +44,37 @@ pub trait KindHooks: Send + Sync {
         Ok(())
     }
 
+    /// Gives back what `prepare` took, when the write is not made after all.
+    fn abandoned(&self, _cx: &Cx, _new: &Value, _old: Option<&Value>) {}
+
     /// Runs after the write is stored and before the client gets its answer; not for dry runs.
     async fn stored(&self, _cx: &Cx, _new: Option<&Value>, _old: Option<&Value>) {}
 }
 
 /// The hooks of a resource, if it has any.
 pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
-    Some(match (resource.info.group.as_str(), resource.info.plural.as_str()) {
-        ("apiextensions.k8s.io", "customresourcedefinitions") => &crd::Hooks,
-        ("rbac.authorization.k8s.io", _) => &authz::Hooks,
-        ("", "secrets") => &authn::secret_tokens::SecretHooks,
-        ("", "serviceaccounts") => &authn::secret_tokens::AccountHooks,
+    if resource.custom.is_some() {
+        return None;
+    }
+    Some(match &*resource.storage {
+        "pods" => &pod::Hooks,
+        "services" => &service::Hooks,
+        "secrets" => &secret::Hooks,
+        "namespaces" => &namespace::Hooks,
+        "nodes" => &node::Hooks,
+        "persistentvolumes" | "persistentvolumeclaims" => &volume::Hooks,
+        "batch/jobs" => &job::Hooks,
+        "apiextensions.k8s.io/customresourcedefinitions" => &crd::Hooks,
         _ => return None,
     })
+}
+
+/// The step of a deletion for kinds that have rules of their own.
+pub fn deletion(resource: &Resource, object: &mut Value, options: &DeleteOptions, now: Timestamp) -> Option<Step> {
+    (&*resource.storage == "namespaces").then(|| namespace::deletion(resource, object, options, now))
+}
+
+/// Whether nothing of the kind's own holds a deleting object back.
+pub fn may_go(resource: &Resource, object: &Value) -> bool {
+    &*resource.storage != "namespaces" || namespace::is_finalized(object)
 }

@@ -1,0 +1,28 @@
+//! Secrets: `stringData` goes into `data`.
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use comity_core::{Status, Value, object};
+
+use super::{Change, KindHooks};
+
+/// The hooks.
+pub struct Hooks;
+
+#[async_trait]
+impl KindHooks for Hooks {
+    fn prepare(&self, _change: &Change<'_>, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+        if let Some(Value::Object(texts)) = object::remove(new, &["stringData"]) {
+            for (key, text) in texts {
+                object::set(new, &["data", &key], STANDARD.encode(text.as_str().unwrap_or("")).into());
+            }
+        }
+        // A type that is left out of an update stays.
+        if object::str_at(new, &["type"]).is_empty()
+            && let Some(kind) = old.and_then(|o| o.get("type"))
+        {
+            object::set(new, &["type"], kind.clone());
+        }
+        Ok(())
+    }
+}
