@@ -3,6 +3,7 @@
 pub mod builtin;
 pub mod crd;
 mod defaults;
+pub mod managed;
 pub mod node;
 mod schema;
 mod shapes;

@@ -2,9 +2,11 @@
 //!
 //! Everything here blocks; asynchronous tests call it through `spawn_blocking`.
 
+pub mod binary;
 pub mod cache;
 pub mod child;
 pub mod client;
 pub mod kubectl;
 pub mod ports;
 pub mod real;
+pub mod run;
