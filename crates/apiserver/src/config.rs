@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use comity_store::Store;
 
-use crate::{admission::Admission, streams::PodStreams};
+use crate::{admission::Admission, authn::TokenSigner, streams::PodStreams};
 
 /// Settings of one API server.
 pub struct Config {
@@ -18,6 +18,14 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Bearer tokens that are `system:masters`.
     pub admin_tokens: Vec<String>,
+    /// Key of service account tokens; without one the server issues and accepts none.
+    pub token_signer: Option<Arc<dyn TokenSigner>>,
+    /// Issuer of service account tokens; also their audience when a request names none.
+    pub issuer: String,
+    /// Certificates (PEM) by which clients know this server: `ca.crt` in token Secrets.
+    pub server_ca: String,
+    /// Certificates (PEM) that sign client certificates, for extension servers; empty for none.
+    pub client_ca: String,
     /// Further admission plugins; those of the server itself come first.
     pub admission: Vec<Arc<dyn Admission>>,
     /// Where pods run, if anywhere.
@@ -39,6 +47,10 @@ impl Config {
             tls,
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             admin_tokens: Vec::new(),
+            token_signer: None,
+            issuer: "https://kubernetes.default.svc".to_owned(),
+            server_ca: String::new(),
+            client_ca: String::new(),
             admission: Vec::new(),
             pod_streams: None,
             service_cidr: "10.96.0.0/16".to_owned(),

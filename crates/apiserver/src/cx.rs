@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admission::Admission,
-    authn, authz,
+    authn, authz, boot,
     config::{Config, StartError},
     crd, discovery,
     frame::limits::InFlight,
@@ -37,6 +37,8 @@ pub struct Server {
     pub authn: authn::State,
     /// State of authorization.
     pub authz: authz::State,
+    /// Settings of the first objects.
+    pub boot: boot::State,
     /// State of discovery and OpenAPI.
     pub discovery: discovery::State,
     /// State of custom resource definitions.
@@ -60,6 +62,7 @@ impl Cx {
             services,
             authn: authn::State::new(&config),
             authz: authz::State::new(&config),
+            boot: boot::State::new(&config),
             discovery: discovery::State::new(&config),
             crd: crd::State::new(&config),
             in_flight: InFlight::new(config.max_reading, config.max_mutating),

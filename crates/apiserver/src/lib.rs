@@ -23,6 +23,7 @@ pub mod listen;
 mod pending;
 pub mod registry;
 pub mod request;
+pub mod reviews;
 pub mod serve;
 pub mod server;
 pub mod streams;

@@ -37,6 +37,8 @@ pub struct Custom {
     pub deprecation: Option<String>,
     /// Whether the definition is being deleted, so that nothing new may be created.
     pub terminating: bool,
+    /// The JSONPath of each of the resource's columns.
+    pub column_paths: Vec<String>,
 }
 
 /// Where a custom resource keeps the numbers of its scale subresource (JSONPaths with a leading dot).

@@ -85,7 +85,7 @@ where
         Identity::Known(user) => user.clone(),
         Identity::Peer(peer) => authn::authenticate(cx, peer, &parts).await?,
     };
-    let user: User = authz::impersonate(cx, user, &parts).await?;
+    let user: User = authz::impersonate(cx, user, &parts, &info).await?;
     // In-process callers are parts of the server: they limit themselves and must not be locked out by clients.
     let _place = match identity {
         Identity::Peer(_) if !info.is_long_running() && !user.is_in(User::MASTERS) => Some(cx.in_flight.enter(info.is_read())?),

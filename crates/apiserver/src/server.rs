@@ -36,6 +36,9 @@ pub async fn start(config: Config) -> Result<ApiServer, StartError> {
         Some(address) => Some(listen::start(&cx, address, tls, &tasks).await.map_err(|source| StartError::Listen { address, source })?),
         None => None,
     };
+    if let Some(address) = address {
+        boot::publish(&cx, address).await.map_err(|e| StartError::Setting(e.message))?;
+    }
     Ok(ApiServer { cx, address, tasks })
 }
 

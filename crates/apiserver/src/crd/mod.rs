@@ -1,38 +1,45 @@
 //! CustomResourceDefinitions: admission, conditions, and what they change in the registry.
+//!
+//! A definition is served before the client that wrote it gets its answer: names, conditions and registry are settled
+//! in the same request.
 
-use async_trait::async_trait;
-use comity_core::{FieldError, Status, Value};
+mod cleanup;
+mod hooks;
+mod names;
+mod served;
+mod status;
+mod sync;
 
-use crate::{
-    config::Config,
-    cx::Cx,
-    kinds::{Change, KindHooks},
-};
+use std::collections::HashSet;
+
+use comity_core::Status;
+use parking_lot::Mutex;
+
+pub use hooks::{Hooks, deleting};
+pub use status::FINALIZER;
+
+use crate::{config::Config, cx::Cx};
 
 /// State of custom resource definitions.
-pub struct State;
+#[derive(Default)]
+pub struct State {
+    /// Held while statuses are computed, so that no two definitions get one name.
+    registered: tokio::sync::Mutex<sync::Registered>,
+    /// Uids of definitions whose objects are being removed.
+    ending: Mutex<HashSet<String>>,
+}
 
 impl State {
     /// From the settings.
     pub fn new(_config: &Config) -> Self {
-        Self
+        Self::default()
     }
 }
 
 /// Puts the stored definitions into the registry and starts what runs beside requests.
 ///
 /// # Errors
-/// A stored definition cannot be read.
-pub async fn start(_cx: &Cx) -> Result<(), Status> {
-    Ok(())
-}
-
-/// The hooks of `customresourcedefinitions.apiextensions.k8s.io`.
-pub struct Hooks;
-
-#[async_trait]
-impl KindHooks for Hooks {
-    fn validate(&self, _change: &Change<'_>, _new: &Value, _old: Option<&Value>) -> Vec<FieldError> {
-        Vec::new()
-    }
+/// The store refuses a write.
+pub async fn start(cx: &Cx) -> Result<(), Status> {
+    sync::all(cx).await
 }

@@ -1,16 +1,89 @@
-//! Paths outside resources: discovery, version, health, OpenAPI.
+//! Paths outside resources: discovery, version, health, metrics, OpenAPI, keys of tokens.
 
-use comity_core::Status;
+mod aggregated;
+mod groups;
+mod health;
+mod legacy;
+pub mod metrics;
+mod openid;
+mod version;
 
-use crate::{answer::Answer, config::Config, request::Request};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use comity_core::{Reason, Status, Value};
+use http::header;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha512};
+
+pub use groups::version_order;
+
+use crate::{
+    answer::{Answer, JSON, YAML},
+    config::Config,
+    frame::accept::Format,
+    registry::Registry,
+    request::Request,
+};
 
 /// State of discovery and OpenAPI.
-pub struct State;
+#[derive(Default)]
+pub struct State {
+    /// Counters of requests.
+    pub metrics: metrics::Metrics,
+    aggregated: Mutex<Option<Arc<Aggregated>>>,
+}
+
+/// The aggregated documents of one state of the registry.
+struct Aggregated {
+    serial: u64,
+    core: Tagged,
+    groups: Tagged,
+}
+
+/// A body and the hash that names it.
+struct Tagged {
+    body: Bytes,
+    etag: String,
+}
 
 impl State {
     /// From the settings.
     pub fn new(_config: &Config) -> Self {
-        Self
+        Self::default()
+    }
+
+    fn aggregated(&self, registry: &Registry) -> Arc<Aggregated> {
+        let mut cached = self.aggregated.lock();
+        if let Some(cached) = cached.as_ref().filter(|c| c.serial == registry.serial) {
+            return cached.clone();
+        }
+        let groups = groups::groups(registry);
+        let (core, others): (Vec<_>, Vec<_>) = groups.iter().partition(|g| g.name.is_empty());
+        let fresh = Arc::new(Aggregated {
+            serial: registry.serial,
+            core: Tagged::of(&aggregated::document(&core)),
+            groups: Tagged::of(&aggregated::document(&others)),
+        });
+        *cached = Some(fresh.clone());
+        fresh
+    }
+}
+
+impl Tagged {
+    fn of(document: &Value) -> Self {
+        let mut body = document.to_string();
+        let etag = Sha512::digest(&body).iter().map(|b| format!("{b:02X}")).collect::<String>();
+        body.push('\n');
+        Self { body: body.into(), etag: format!("\"{etag}\"") }
+    }
+
+    fn answer(&self, request: &Request, content_type: &'static str) -> Answer {
+        let known = request.header(header::IF_NONE_MATCH.as_str()) == self.etag;
+        let answer =
+            if known { Answer::pieces(304, content_type, Vec::new()) } else { Answer::bytes(200, content_type, self.body.clone()) };
+        let answer = answer.with_header(header::ETAG, &self.etag).with_header(header::VARY, "Accept");
+        answer.with_header(header::CACHE_CONTROL, "public")
     }
 }
 
@@ -19,8 +92,104 @@ impl State {
 /// # Errors
 /// As the API states them.
 pub async fn serve(request: &Request) -> Result<Option<Answer>, Status> {
-    Ok(match request.info.path.as_str() {
-        "/healthz" | "/livez" | "/readyz" => Some(Answer::text(200, "ok")),
-        _ => None,
-    })
+    let path = request.info.path.as_str();
+    if let Some(answer) = health::serve(request)? {
+        return Ok(Some(answer));
+    }
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let known = match parts.as_slice() {
+        ["api" | "apis", rest @ ..] => return discovery(request, parts[0], rest),
+        ["version"] => Answer::json(200, &version::document()),
+        ["metrics"] => Answer::bytes(200, metrics::CONTENT_TYPE, request.cx.discovery.metrics.render(&request.cx)),
+        [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => match openid::serve(request, parts[0]) {
+            Some(answer) => answer,
+            None => return Ok(None),
+        },
+        [""] => document(request, 200, &paths(&request.cx.registry.current()))?,
+        _ => return Ok(None),
+    };
+    if !matches!(request.info.verb, "get" | "head") {
+        return Err(method_not_allowed());
+    }
+    Ok(Some(known))
+}
+
+fn discovery(request: &Request, root: &str, rest: &[&str]) -> Result<Option<Answer>, Status> {
+    let registry = request.cx.registry.current();
+    if !matches!(request.info.verb, "get" | "head") {
+        return Err(method_not_allowed());
+    }
+    if rest.is_empty() {
+        return top_level(request, root, &registry).map(Some);
+    }
+    let groups = groups::groups(&registry);
+    let find = |name: &str| groups.iter().find(|g| g.name == name);
+    let list = |group: &str, version: &str| {
+        let view = find(group).and_then(|g| g.versions.iter().find(|v| v.name == version));
+        view.map(|view| legacy::resource_list(group, view)).ok_or_else(Status::no_such_resource)
+    };
+    let value = match (root, rest) {
+        ("api", [version]) => list("", version)?,
+        ("apis", [name]) => match find(name) {
+            Some(group) => legacy::group(group),
+            None => return Ok(None),
+        },
+        ("apis", [group, version]) => list(group, version)?,
+        _ => return Ok(None),
+    };
+    document(request, 200, &value).map(Some)
+}
+
+/// `/api` and `/apis`: the first form that the client accepts decides between one document and many.
+fn top_level(request: &Request, root: &str, registry: &Registry) -> Result<Answer, Status> {
+    for clause in &request.accept.clauses {
+        match (clause.kind.as_str(), clause.group.as_str(), clause.version.as_str()) {
+            ("", ..) => {
+                let value = match root {
+                    "api" => legacy::versions(request.header(header::HOST.as_str())),
+                    _ => legacy::group_list(&groups::groups(registry)),
+                };
+                return document(request, 200, &value);
+            }
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") if clause.format == Format::Json => {
+                let documents = request.cx.discovery.aggregated(registry);
+                let tagged = if root == "api" { &documents.core } else { &documents.groups };
+                return Ok(tagged.answer(request, aggregated::CONTENT_TYPE));
+            }
+            _ => {}
+        }
+    }
+    request.accept.plain().and_then(|_| Err(method_not_allowed()))
+}
+
+/// A document in the form that the client asked for.
+///
+/// # Errors
+/// 406 when it accepts none that there is.
+pub fn document(request: &Request, code: u16, value: &Value) -> Result<Answer, Status> {
+    let format = request.accept.plain()?;
+    let mut text = match request.accept.pretty || format == Format::Yaml {
+        true => serde_json::to_string_pretty(value).map_err(Status::internal)?,
+        false => value.to_string(),
+    };
+    text.push('\n');
+    Ok(Answer::bytes(code, if format == Format::Yaml { YAML } else { JSON }, text))
+}
+
+fn method_not_allowed() -> Status {
+    Status::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+}
+
+/// What `/` answers.
+fn paths(registry: &Registry) -> Value {
+    let mut paths: Vec<String> =
+        ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned).into();
+    for group in groups::groups(registry) {
+        let root = if group.name.is_empty() { "/api".to_owned() } else { format!("/apis/{}", group.name) };
+        paths.extend(group.versions.iter().map(|version| format!("{root}/{}", version.name)));
+        paths.push(root);
+    }
+    paths.sort();
+    paths.dedup();
+    comity_core::json!({"paths": paths})
 }

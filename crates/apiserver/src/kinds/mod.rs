@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 pub use crate::admission::{AdmissionContext as Change, Operation};
 use crate::{
-    crd,
+    authn, authz, crd,
     cx::Cx,
     handlers::{delete::Step, delete_options::DeleteOptions},
     registry::Resource,
@@ -60,10 +60,12 @@ pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
         "pods" => &pod::Hooks,
         "services" => &service::Hooks,
         "secrets" => &secret::Hooks,
+        "serviceaccounts" => &authn::secret_tokens::AccountHooks,
         "namespaces" => &namespace::Hooks,
         "nodes" => &node::Hooks,
         "persistentvolumes" | "persistentvolumeclaims" => &volume::Hooks,
         "batch/jobs" => &job::Hooks,
+        storage if storage.starts_with("rbac.authorization.k8s.io/") => &authz::Hooks,
         "apiextensions.k8s.io/customresourcedefinitions" => &crd::Hooks,
         _ => return None,
     })

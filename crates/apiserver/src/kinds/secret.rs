@@ -1,17 +1,18 @@
-//! Secrets: `stringData` goes into `data`.
+//! Secrets: `stringData` goes into `data`; token Secrets are filled.
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use comity_core::{Status, Value, object};
+use comity_core::{FieldError, Status, Value, object};
 
 use super::{Change, KindHooks};
+use crate::authn::secret_tokens;
 
 /// The hooks.
 pub struct Hooks;
 
 #[async_trait]
 impl KindHooks for Hooks {
-    fn prepare(&self, _change: &Change<'_>, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    fn prepare(&self, change: &Change<'_>, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
         if let Some(Value::Object(texts)) = object::remove(new, &["stringData"]) {
             for (key, text) in texts {
                 object::set(new, &["data", &key], STANDARD.encode(text.as_str().unwrap_or("")).into());
@@ -23,6 +24,10 @@ impl KindHooks for Hooks {
         {
             object::set(new, &["type"], kind.clone());
         }
-        Ok(())
+        secret_tokens::prepare(change, new)
+    }
+
+    fn validate(&self, _change: &Change<'_>, new: &Value, _old: Option<&Value>) -> Vec<FieldError> {
+        secret_tokens::validate(new)
     }
 }
