@@ -7,6 +7,7 @@ pub mod managed;
 pub mod node;
 mod schema;
 mod shapes;
+pub mod strategic;
 pub mod table;
 pub mod validation;
 mod walk;

@@ -258,8 +258,11 @@ impl Check {
         let Some(data) = n.as_f64() else { return };
         let value = Value::Number(n.clone());
         let only = |t: &str| self.types.len() == 1 && &*self.types[0] == t;
-        if only("integer") && &*self.format == "int32" && n.as_i64().is_none_or(|i| i32::try_from(i).is_err()) {
-            out.errors.push(nowhere(format!("Checked value must be of type integer with format int32 in {path}")));
+        let (wide, narrow) = (n.as_i64(), n.as_i64().and_then(|i| i32::try_from(i).ok()));
+        let whole = data.fract() == 0.0;
+        if only("integer") && ((wide.is_none() && !whole) || (&*self.format == "int32" && narrow.is_none())) {
+            let format = if self.format.is_empty() { "(default format)".to_owned() } else { format!("with format {}", self.format) };
+            out.errors.push(nowhere(format!("Checked value must be of type integer {format} in {path}")));
         }
         if only("number") && &*self.format == "float" && data.abs() > f64::from(f32::MAX) {
             out.errors.push(nowhere(format!("Checked value must be of type number with format float in {path}")));
@@ -377,7 +380,8 @@ fn wrong_type_of(path: &str, wanted: &str, data: &str) -> FieldError {
 }
 
 fn too_many(path: &str, size: u64, max: u64) -> FieldError {
-    let detail = format!("Too many: {size}: must have at most {max} items");
+    let items = if max == 1 { "item" } else { "items" };
+    let detail = format!("Too many: {size}: must have at most {max} {items}");
     FieldError { cause: Cause::FieldValueTooMany, field: field(path).to_owned(), detail }
 }
 

@@ -48,7 +48,6 @@ fn stateful_set_strategy(map: &mut Map<String, Value>) {
         && let Some(update) = object(map, "rollingUpdate")
     {
         or_insert(update, "partition", 0);
-        or_insert(update, "maxUnavailable", 1);
     }
 }
 

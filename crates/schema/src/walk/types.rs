@@ -12,20 +12,55 @@ use crate::{
 const QUANTITY: &str = r"quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 pub(crate) fn check_types(schema: &Schema, v: &Value) -> Result<(), String> {
-    let mut decoder = Decoder::default();
     let outcome = if schema.is_custom() {
-        let Some(metadata) = v.get("metadata") else { return Ok(()) };
-        decoder.decode(builtin::table().metadata().node(), metadata, Context::default(), None)
+        metadata(v).and_then(|()| embedded(schema.root(), v, ""))
     } else {
-        decoder.decode(schema.root(), v, Context::default(), None)
+        let mut decoder = Decoder::default();
+        let hard = decoder.decode(schema.root(), v, Context::default(), None).err();
+        hard.or(decoder.saved).map_or(Ok(()), Err)
     };
-    let Some(why) = outcome.err().or(decoder.saved) else { return Ok(()) };
-    if schema.is_custom() {
-        return Err(why);
-    }
     let (_, version) = kinds::split_api_version(object::str_at(v, &["apiVersion"]));
-    let kind = object::str_at(v, &["kind"]);
-    Err(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+    outcome.map_err(|why| cannot_be_handled(object::str_at(v, &["kind"]), version, &why))
+}
+
+/// The frame that the API puts around every decoding failure.
+pub(crate) fn cannot_be_handled(kind: &str, version: &str, why: &str) -> String {
+    format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}")
+}
+
+/// The typed part of a whole object of a custom kind.
+fn metadata(v: &Value) -> Result<(), String> {
+    let Some(metadata) = v.get("metadata") else { return Ok(()) };
+    let mut decoder = Decoder::default();
+    let hard = match metadata {
+        Value::Object(_) | Value::Null => decoder.decode(builtin::table().metadata().node(), metadata, Context::default(), None).err(),
+        other => Some(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", word(other))),
+    };
+    hard.or(decoder.saved).map_or(Ok(()), Err)
+}
+
+/// The metadata of objects embedded in a custom object.
+fn embedded(node: &Node, v: &Value, path: &str) -> Result<(), String> {
+    match (&node.shape, v) {
+        (Shape::Object(object), Value::Object(map)) => {
+            if object.embedded && !path.is_empty() {
+                metadata(v)
+                    .map_err(|why| format!("{path}.metadata: Invalid value: {}: {why}", map.get("metadata").unwrap_or(&Value::Null)))?;
+            }
+            let dot = if path.is_empty() { "" } else { "." };
+            let inner = map.iter().filter(|(name, _)| !(object.embedded && *name == "metadata"));
+            inner
+                .filter_map(|(name, value)| Some((object.field(name)?, value)))
+                .try_for_each(|(field, value)| embedded(field.node(), value, &format!("{path}{dot}{}", field.name)))
+        }
+        (Shape::Map { value: kind, .. }, Value::Object(map)) => {
+            map.iter().try_for_each(|(name, value)| embedded(kind.node(), value, &format!("{path}[{name}]")))
+        }
+        (Shape::List { item, .. }, Value::Array(items)) => {
+            items.iter().enumerate().try_for_each(|(index, value)| embedded(item.node(), value, &format!("{path}[{index}]")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the decoder is: the struct it fills and the fields on the way, as Go's decoder keeps them.

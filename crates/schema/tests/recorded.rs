@@ -1,0 +1,99 @@
+//! Answers that a real kube-apiserver v1.36.3 gave to the same objects (`dryRun=All`).
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+
+use comity_core::{Value, object};
+use comity_schema::{builtin, strategic};
+
+/// What create strategies and admission plugins add: not the schema's business.
+const NOT_OURS: &[(&str, &[&str])] = &[
+    ("Service", &["spec.clusterIP", "spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyPolicy"]),
+    ("Pod", &["spec.tolerations", "spec.priority", "spec.preemptionPolicy", "spec.serviceAccountName", "status.phase", "status.qosClass"]),
+    ("Namespace", &["spec.finalizers"]),
+    ("DaemonSet", &["metadata.annotations"]),
+    ("PersistentVolumeClaim", &["metadata.finalizers"]),
+    ("PersistentVolume", &["metadata.finalizers", "status.lastPhaseTransitionTime"]),
+    ("Node", &["spec.taints"]),
+    ("CustomResourceDefinition", &["status"]),
+    ("APIService", &["status"]),
+];
+
+fn cases(text: &str) -> Vec<(Value, Value)> {
+    text.lines()
+        .map(|line| {
+            let mut case: Value = serde_json::from_str(line).unwrap();
+            (case["given"].take(), case["answer"].take())
+        })
+        .collect()
+}
+
+#[test]
+fn defaults_and_canonical_form_equal_the_recorded_answers() {
+    let mut differences = String::new();
+    for (given, mut answer) in cases(include_str!("recorded/defaults.jsonl")) {
+        let kind = object::gvk(&given);
+        let schema = builtin::table().type_schema(&kind).unwrap();
+        let mut v = given;
+        assert_eq!(schema.prune(&mut v), [""; 0], "{kind}");
+        schema.check_types(&v).unwrap();
+        schema.default(&mut v);
+        schema.canonicalize(&mut v);
+        object::remove(&mut answer, &["metadata", "namespace"]);
+        for path in NOT_OURS.iter().filter(|(k, _)| *k == kind.kind).flat_map(|(_, paths)| *paths) {
+            let path: Vec<&str> = path.split('.').collect();
+            object::remove(&mut answer, &path);
+            object::remove(&mut v, &path);
+        }
+        for status in [&mut answer, &mut v] {
+            if status["status"].as_object().is_some_and(|m| m.is_empty()) {
+                object::remove(status, &["status"]);
+            }
+        }
+        let (ours, theirs) = (serde_json::to_string_pretty(&v).unwrap(), serde_json::to_string_pretty(&answer).unwrap());
+        if ours != theirs {
+            let _ = writeln!(differences, "== {kind}");
+            for line in theirs.lines().filter(|l| !ours.lines().any(|o| o == *l)) {
+                let _ = writeln!(differences, "  server only: {line}");
+            }
+            for line in ours.lines().filter(|l| !theirs.lines().any(|o| o == *l)) {
+                let _ = writeln!(differences, "  ours only:   {line}");
+            }
+            if ours.lines().count() == theirs.lines().count() {
+                let _ = writeln!(differences, "{ours}\n----\n{theirs}");
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn strategic_merges_equal_the_recorded_answers() {
+    let mut differences = String::new();
+    for (given, answer) in cases(include_str!("recorded/strategic.jsonl")) {
+        let schema = builtin::table().type_schema(&object::gvk(&given["base"])).unwrap();
+        match strategic::merge(&schema, &given["base"], &given["patch"]) {
+            Err(status) => {
+                if status.message != answer["message"].as_str().unwrap_or_default() || i64::from(status.code) != answer["code"] {
+                    let _ = writeln!(differences, "{}\n  ours: {} {status}\n  server: {answer}", given["patch"], status.code);
+                }
+            }
+            // What a merge produced and validation refused is not a matter of merging.
+            Ok(_) if answer["code"] == 422 => {}
+            Ok(mut v) => {
+                schema.prune(&mut v);
+                schema.default(&mut v);
+                schema.canonicalize(&mut v);
+                let mut answer = answer;
+                for v in [&mut v, &mut answer] {
+                    object::remove(v, &["metadata", "generation"]);
+                }
+                if v.to_string() != answer.to_string() {
+                    let _ = writeln!(differences, "{}\n  ours:   {v}\n  server: {answer}", given["patch"]);
+                }
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
