@@ -40,7 +40,7 @@ impl Schema {
     /// Refuses values of a wrong JSON type, with the text of the API's decoder; custom kinds check only `metadata`.
     ///
     /// # Errors
-    /// The text for a 400 answer.
+    /// What follows `Pod in version "v1" cannot be handled as a Pod: ` in a 400 answer.
     pub fn check_types(&self, v: &Value) -> Result<(), String> {
         walk::check_types(self, v)
     }

@@ -89,8 +89,9 @@ fn strategic_merges_equal_the_recorded_answers() {
                 for v in [&mut v, &mut answer] {
                     object::remove(v, &["metadata", "generation"]);
                 }
-                if v.to_string() != answer.to_string() {
-                    let _ = writeln!(differences, "{}\n  ours:   {v}\n  server: {answer}", given["patch"]);
+                let (ours, theirs) = (v.to_string(), answer.to_string());
+                if ours != theirs {
+                    let _ = writeln!(differences, "{}\n  ours:   {ours}\n  server: {theirs}", given["patch"]);
                 }
             }
         }

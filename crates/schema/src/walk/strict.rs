@@ -1,15 +1,11 @@
 //! The texts about unknown and repeated fields.
 
-use comity_core::GroupVersionKind;
-
-use super::types::cannot_be_handled;
-
 /// The message of a strict decoding failure, or `None` when there is nothing to complain about.
 ///
 /// `unknown` comes from [`crate::Schema::prune`], `duplicates` from decoding.
-pub fn strict_error(kind: &GroupVersionKind, unknown: &[String], duplicates: &[String]) -> Option<String> {
+pub fn strict_error(unknown: &[String], duplicates: &[String]) -> Option<String> {
     let parts = strict_parts(unknown, duplicates);
-    (!parts.is_empty()).then(|| cannot_be_handled(&kind.kind, &kind.version, &format!("strict decoding error: {}", parts.join(", "))))
+    (!parts.is_empty()).then(|| format!("strict decoding error: {}", parts.join(", ")))
 }
 
 /// One text per field, `duplicate field "spec.y"` before `unknown field "spec.x"`: the warnings of a client that asked for warnings.

@@ -1,7 +1,7 @@
 //! Wrong JSON types, with the texts of the API's decoder (Go's `encoding/json`).
 
 use base64::Engine as _;
-use comity_core::{Value, duration, kinds, object, quantity::Quantity, time};
+use comity_core::{Value, duration, quantity::Quantity, time};
 
 use crate::{
     builtin,
@@ -12,20 +12,12 @@ use crate::{
 const QUANTITY: &str = r"quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 pub(crate) fn check_types(schema: &Schema, v: &Value) -> Result<(), String> {
-    let outcome = if schema.is_custom() {
-        metadata(v).and_then(|()| embedded(schema.root(), v, ""))
-    } else {
-        let mut decoder = Decoder::default();
-        let hard = decoder.decode(schema.root(), v, Context::default(), None).err();
-        hard.or(decoder.saved).map_or(Ok(()), Err)
-    };
-    let (_, version) = kinds::split_api_version(object::str_at(v, &["apiVersion"]));
-    outcome.map_err(|why| cannot_be_handled(object::str_at(v, &["kind"]), version, &why))
-}
-
-/// The frame that the API puts around every decoding failure.
-pub(crate) fn cannot_be_handled(kind: &str, version: &str, why: &str) -> String {
-    format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}")
+    if schema.is_custom() {
+        return metadata(v).and_then(|()| embedded(schema.root(), v, ""));
+    }
+    let mut decoder = Decoder::default();
+    let hard = decoder.decode(schema.root(), v, Context::default(), None).err();
+    hard.or(decoder.saved).map_or(Ok(()), Err)
 }
 
 /// The typed part of a whole object of a custom kind.
