@@ -58,6 +58,7 @@ fn chunk(disk: &Disk, target: u64) -> Result<usize, String> {
     batch.insert(&disk.meta, "compact_rev", new.to_be_bytes());
     batch.commit().map_err(|error| reason(&error))?;
     disk.shrink_log(bytes as u64);
+    disk.grow_objects(bytes as u64).map_err(|error| reason(&error))?;
     Ok(removed.len())
 }
 

@@ -93,3 +93,70 @@ impl History {
         self.stamps.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use comity_core::json;
+
+    use super::*;
+    use crate::body::Body;
+    use crate::entry::{Entry, EventKind};
+    use crate::facts::Facts;
+    use crate::key::Key;
+    use crate::state::State;
+
+    const LIMITS: HistoryLimits =
+        HistoryLimits { window: Duration::from_secs(300), least: Duration::from_secs(75), budget: 3000, cap: 6000 };
+
+    /// A history of events that hold 1,000 bytes each, one a second.
+    fn filled(events: u64) -> (History, State, Instant) {
+        let state = State::new(1, 1, HistoryLimits::default());
+        let mut history = History::new(LIMITS, 1);
+        let start = Instant::now();
+        let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(1000 - 256 - 64)});
+        let body = Body::of(&object).unwrap();
+        let pad = 1000 - 256 - body.size();
+        let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(1000 - 256 - 64 + pad)});
+        let entry = |rev| {
+            let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
+            Arc::new(Entry { key: Key::new("pods", "", "x"), rev, create_rev: 1, body, facts })
+        };
+        for rev in 2..2 + events {
+            let event = Arc::new(Event { kind: EventKind::Put, entry: entry(rev), previous: Some(entry(rev - 1)), rev });
+            assert_eq!(event.weight(), 1000);
+            let cell = state.cell(&event.entry.key.resource);
+            cell.table.write().ring.push(event.clone());
+            history.note(cell, &event, start + Duration::from_secs(rev));
+        }
+        (history, state, start)
+    }
+
+    #[test]
+    fn old_events_go_and_young_ones_stay_within_the_budget() {
+        let (mut history, state, start) = filled(3);
+        history.trim(start + Duration::from_secs(302));
+        assert_eq!((history.events(), history.floor()), (3, 1));
+        history.trim(start + Duration::from_secs(303));
+        assert_eq!((history.events(), history.floor(), history.bytes()), (2, 2, 2000));
+        let cell = state.cell(&"pods".into());
+        assert_eq!(cell.table.read().ring.floor(), 2);
+        assert!(cell.table.read().ring.after(1, 9).is_err());
+        assert_eq!(cell.table.read().ring.after(2, 9).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn above_the_budget_only_what_is_older_than_the_least_window_goes() {
+        let (mut history, _state, start) = filled(5);
+        history.trim(start + Duration::from_secs(77));
+        assert_eq!(history.events(), 5, "nothing is older than 75 seconds yet");
+        history.trim(start + Duration::from_secs(78));
+        assert_eq!((history.events(), history.floor()), (4, 2));
+    }
+
+    #[test]
+    fn above_the_cap_anything_goes() {
+        let (mut history, _state, start) = filled(9);
+        history.trim(start + Duration::from_secs(11));
+        assert_eq!((history.events(), history.bytes()), (6, 6000));
+    }
+}

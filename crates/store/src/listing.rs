@@ -16,7 +16,8 @@ pub struct Listing {
     pub rev: u64,
     /// The objects in the order of `namespace/name`.
     pub entries: Vec<Arc<Entry>>,
-    /// How many more there are behind the last one; only counted for a page with a limit.
+    /// How many more there are behind the last one; only counted for a page with a limit. Of selected objects 1 when
+    /// there are more.
     pub remaining: usize,
 }
 
@@ -46,7 +47,10 @@ impl Page<'_> {
     }
 }
 
-pub(crate) fn page(state: &State, resource: &str, at: Option<u64>, page: &Page<'_>) -> Result<Listing, ListError> {
+/// Which objects to take; none means all.
+pub(crate) type Filter<'a> = Option<&'a dyn Fn(&Entry) -> bool>;
+
+pub(crate) fn page(state: &State, resource: &str, at: Option<u64>, page: &Page<'_>, filter: Filter<'_>) -> Result<Listing, ListError> {
     // Read before the resource is looked up: until then an unknown resource had no events.
     let current = state.revision();
     if at.is_some_and(|rev| rev > current) {
@@ -60,16 +64,16 @@ pub(crate) fn page(state: &State, resource: &str, at: Option<u64>, page: &Page<'
     };
     let table = cell.table.read();
     let Some(rev) = at else {
-        let (entries, remaining) = collect(&table, &BTreeMap::new(), page);
+        let (entries, remaining) = collect(&table, &BTreeMap::new(), page, filter);
         return Ok(Listing { rev: state.revision(), entries, remaining });
     };
     let undo = table.ring.undo(rev).map_err(|error| ListError::Compacted { oldest: error.oldest })?;
-    let (entries, remaining) = collect(&table, &undo, page);
+    let (entries, remaining) = collect(&table, &undo, page, filter);
     Ok(Listing { rev, entries, remaining })
 }
 
 /// The objects of a page, with some of them replaced by an earlier state.
-fn collect(table: &Table, undo: &BTreeMap<Place, Option<Arc<Entry>>>, page: &Page<'_>) -> (Vec<Arc<Entry>>, usize) {
+fn collect(table: &Table, undo: &BTreeMap<Place, Option<Arc<Entry>>>, page: &Page<'_>, filter: Filter<'_>) -> (Vec<Arc<Entry>>, usize) {
     let from = page.first().map_or(Bound::Unbounded, Bound::Included);
     let range = (from, Bound::Unbounded);
     let mut present = table.entries.range(range.clone()).take_while(|(place, _)| page.contains(place)).peekable();
@@ -93,10 +97,12 @@ fn collect(table: &Table, undo: &BTreeMap<Place, Option<Arc<Entry>>>, page: &Pag
             }
         }
     });
+    // Entries that are not taken are not touched beyond the filter: no counters move for them.
+    let mut merged = merged.filter(|entry| filter.is_none_or(|matches| matches(entry)));
     let Some(limit) = page.limit else {
         return (merged.cloned().collect(), 0);
     };
-    let mut merged = merged;
     let entries = merged.by_ref().take(limit).cloned().collect();
-    (entries, merged.count())
+    let remaining = if filter.is_some() { usize::from(merged.next().is_some()) } else { merged.count() };
+    (entries, remaining)
 }

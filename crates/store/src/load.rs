@@ -54,7 +54,7 @@ pub(crate) fn load(directory: &Path, options: &Options, interner: &Interner) -> 
         (found < acknowledged).then_some(OpenError::LostTail { path, found, acknowledged })
     });
     let Some(problem) = problem else {
-        disk.grow_log(replayed.log_bytes);
+        disk.grow_log(replayed.log_bytes).map_err(|error| disk.engine(error))?;
         return Ok(Loaded { state: replayed.state, identity, disk });
     };
     if !options.accept_data_loss {

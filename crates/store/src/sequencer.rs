@@ -164,3 +164,76 @@ fn decide(key: Key, expect: Expect, operation: Operation, current: Option<Arc<En
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use comity_core::json;
+
+    use super::*;
+    use crate::history::HistoryLimits;
+
+    /// A disk that takes some groups and then fails.
+    struct Failing {
+        good: usize,
+        groups: Vec<usize>,
+    }
+
+    impl Backend for Failing {
+        fn commit(&mut self, events: &[Arc<Event>]) -> Result<(), String> {
+            self.groups.push(events.len());
+            if self.groups.len() > self.good { Err("the disk is gone".into()) } else { Ok(()) }
+        }
+    }
+
+    fn committer(good: usize, on_fatal: Option<FatalHook>) -> Committer {
+        let state = Arc::new(State::new(1, 1, HistoryLimits::default()));
+        Committer { state, backend: Box::new(Failing { good, groups: Vec::new() }), on_fatal, alarm: None }
+    }
+
+    fn put(name: &str, expect: Expect, value: u8) -> (Write, oneshot::Receiver<Answer>) {
+        let object = json!({"metadata": {"name": name}, "v": value});
+        let operation = Operation::Put(Body::of(&object).unwrap(), Facts::of_metadata(&object));
+        let (answer, result) = oneshot::channel();
+        (Write { key: Key::new("pods", "a", name), expect, operation, answer }, result)
+    }
+
+    #[test]
+    fn writes_of_one_group_see_each_other() {
+        let mut committer = committer(9, None);
+        let (one, mut first) = put("x", Expect::Absent, 1);
+        let (two, mut second) = put("x", Expect::Absent, 2);
+        let (three, mut third) = put("x", Expect::Rev(2), 3);
+        let (four, mut fourth) = put("x", Expect::Rev(3), 3);
+        committer.commit(vec![one, two, three, four]);
+        assert_eq!(first.try_recv().unwrap().unwrap().rev, 2);
+        assert!(matches!(second.try_recv().unwrap(), Err(WriteError::Conflict { current: Some(entry) }) if entry.rev == 2));
+        assert_eq!(third.try_recv().unwrap().unwrap().rev, 3);
+        assert_eq!(fourth.try_recv().unwrap().unwrap().rev, 3, "nothing changed");
+        assert_eq!(committer.state.revision(), 3);
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_published_and_nothing_more_is_accepted() {
+        let called = Arc::new(AtomicUsize::new(0));
+        let counter = called.clone();
+        let hook: FatalHook = Arc::new(move |cause| {
+            assert_eq!(cause, "the disk is gone");
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut committer = committer(1, Some(hook));
+        let (good, mut result) = put("x", Expect::Absent, 1);
+        committer.commit(vec![good]);
+        let before = result.try_recv().unwrap().unwrap();
+        for _ in 0..2 {
+            let (bad, mut result) = put("x", Expect::Any, 2);
+            let (conflict, mut other) = put("y", Expect::Rev(7), 2);
+            committer.commit(vec![bad, conflict]);
+            assert!(matches!(result.try_recv().unwrap(), Err(WriteError::Failed(cause)) if &*cause == "the disk is gone"));
+            assert!(other.try_recv().unwrap().is_err());
+        }
+        assert_eq!(committer.state.get(&before.key).unwrap(), before);
+        assert_eq!((committer.state.revision(), called.load(Ordering::Relaxed)), (2, 1));
+    }
+}

@@ -197,17 +197,23 @@ impl Store {
         let page = Page { namespace, ..Page::default() };
         // Only a listing at a given revision can fail.
         let empty = |_| Listing { rev: self.revision(), entries: Vec::new(), remaining: 0 };
-        listing::page(&self.inner.state, resource, None, &page).unwrap_or_else(empty)
+        listing::page(&self.inner.state, resource, None, &page, None).unwrap_or_else(empty)
     }
 
     /// All objects of a resource, or those in one namespace, as they were at a revision.
     pub fn list_at(&self, rev: u64, resource: &str, namespace: Option<&str>) -> Result<Listing, ListError> {
-        listing::page(&self.inner.state, resource, Some(rev), &Page { namespace, ..Page::default() })
+        listing::page(&self.inner.state, resource, Some(rev), &Page { namespace, ..Page::default() }, None)
     }
 
     /// Part of a resource, now or as it was at a revision.
     pub fn page(&self, resource: &str, at: Option<u64>, page: &Page<'_>) -> Result<Listing, ListError> {
-        listing::page(&self.inner.state, resource, at, page)
+        listing::page(&self.inner.state, resource, at, page, None)
+    }
+
+    /// The objects of a page that match; the limit counts only those. Cheaper than filtering a whole listing. `matches`
+    /// runs while writes to the resource wait, so it should look at keys and facts only.
+    pub fn select(&self, resource: &str, at: Option<u64>, page: &Page<'_>, matches: impl Fn(&Entry) -> bool) -> Result<Listing, ListError> {
+        listing::page(&self.inner.state, resource, at, page, Some(&matches))
     }
 
     /// The revision of the last write.

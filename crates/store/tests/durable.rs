@@ -173,6 +173,38 @@ async fn flipped_bytes_give_a_shorter_past_or_an_error_but_never_another_past() 
 }
 
 #[tokio::test]
+async fn a_last_write_with_holes_is_cut_off_and_kept_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for number in 0..4 {
+        put(&store, &format!("n{number}"), number + 600).await;
+    }
+    let before = content(&journal(directory.path())).len();
+    put(&store, "torn", 699).await;
+    let copy = image(directory.path());
+    let revision = store.revision();
+    drop(store);
+    let _ = std::fs::remove_file(copy.path().join("high-water"));
+    let mut bytes = content(&journal(copy.path()));
+    let hole = before + (bytes.len() - before) / 2;
+    bytes[hole..hole + 20].fill(b'y');
+    std::fs::write(journal(copy.path()), &bytes).unwrap();
+    let store = open(copy.path());
+    assert_eq!(store.revision(), revision - 1);
+    assert!(copy.path().join("torn-tail").exists());
+    assert_eq!(put(&store, "again", 1).await, revision);
+    store.close().await;
+    assert_eq!(open(copy.path()).revision(), revision);
+
+    // Damage further back is no torn write: nothing is cut.
+    let copy = image(copy.path());
+    bytes[before / 2] ^= 1;
+    std::fs::write(journal(copy.path()), &bytes).unwrap();
+    assert!(Store::open(Options::fjall(copy.path())).is_err());
+    assert_eq!(content(&journal(copy.path())), bytes);
+}
+
+#[tokio::test]
 async fn a_lost_tail_stops_the_start_until_the_loss_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

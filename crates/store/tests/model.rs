@@ -200,6 +200,13 @@ fn list(store: &Store, oracle: &Oracle, rev: u64, wanted: Option<u8>, back: u64,
         Err(error) => panic!("{error}"),
     }
     assert_eq!(store.list_at(rev + 1, RESOURCE, wanted).unwrap_err(), ListError::Future { current: rev });
+    // Only some of them.
+    let some = |(_, (_, value)): &(String, (u64, u8))| *value == 1;
+    let page = Page { namespace: wanted, start: None, limit: Some(limit) };
+    let selected = store.select(RESOURCE, Some(at), &page, |entry| entry.facts.label("v") == Some("1")).unwrap();
+    let matching: Vec<_> = want(at).into_iter().filter(some).collect();
+    assert_eq!(seen(&selected.entries), matching.iter().take(limit).cloned().collect::<Vec<_>>());
+    assert_eq!(selected.remaining > 0, matching.len() > limit);
     // The same in pages.
     let mut pages = Vec::new();
     let mut start = None;

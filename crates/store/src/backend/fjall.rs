@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fjall::config::{BlockSizePolicy, FilterPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::Backend;
+use super::{Backend, torn};
 use crate::entry::Event;
 use crate::error::OpenError;
 use crate::row;
+
+/// The bytes after which a keyspace's memory is written to its files.
+const MEMTABLE: u64 = 8 << 20;
 
 /// Handles to the open database; clones share it.
 #[derive(Clone)]
@@ -26,34 +29,37 @@ pub(crate) struct Disk {
     pub directory: PathBuf,
     sync: bool,
     log_bytes: Arc<AtomicU64>,
+    log_memory: Arc<AtomicU64>,
+    objects_memory: Arc<AtomicU64>,
 }
 
 impl Disk {
     /// Opens or creates the database of a store's directory. The caller holds the directory's lock.
     pub fn open(directory: &Path, sync: bool) -> Result<Disk, OpenError> {
         let engine = |error: fjall::Error| OpenError::Engine { path: directory.to_owned(), reason: reason(&error) };
-        // Everything is served from memory: caches are small, one thread flushes and compacts.
-        let open = || {
-            Database::builder(directory.join("data"))
-                .cache_size(1 << 20)
-                .worker_threads(1)
-                .max_journaling_size(64 << 20)
-                .journal_compression(CompressionType::Lz4)
-                .open()
-        };
-        // Damaged files must give an error, also where the engine does not expect them.
-        let db = std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or_else(|_| Err(fjall::Error::Unrecoverable));
-        let db = db.map_err(engine)?;
-        let options = |memtable| {
+        let db = open_database(directory).map_err(engine)?;
+        // The engine asks for a rotation at each commit of a full memtable, until its one worker cannot hand the flush
+        // to its own full queue any more and stops for good. So rotation is asked for here, once.
+        let options = || {
             KeyspaceCreateOptions::default()
-                .max_memtable_size(memtable)
+                .max_memtable_size(u64::MAX)
                 .filter_policy(FilterPolicy::disabled())
                 .data_block_size_policy(BlockSizePolicy::all(16 << 10))
         };
-        let log = db.keyspace("log", || options(8 << 20)).map_err(engine)?;
-        let objects = db.keyspace("objects", || options(8 << 20)).map_err(engine)?;
-        let meta = db.keyspace("meta", || options(1 << 20)).map_err(engine)?;
-        Ok(Disk { db, log, objects, meta, directory: directory.to_owned(), sync, log_bytes: Arc::default() })
+        let log = db.keyspace("log", options).map_err(engine)?;
+        let objects = db.keyspace("objects", options).map_err(engine)?;
+        let meta = db.keyspace("meta", options).map_err(engine)?;
+        Ok(Disk {
+            db,
+            log,
+            objects,
+            meta,
+            directory: directory.to_owned(),
+            sync,
+            log_bytes: Arc::default(),
+            log_memory: Arc::default(),
+            objects_memory: Arc::default(),
+        })
     }
 
     /// About how many bytes of log were written since the last compaction.
@@ -61,8 +67,15 @@ impl Disk {
         self.log_bytes.load(Ordering::Relaxed)
     }
 
-    pub fn grow_log(&self, bytes: u64) {
+    /// Counts bytes written to the log.
+    pub fn grow_log(&self, bytes: u64) -> fjall::Result<()> {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+        rotate_if_full(&self.log, &self.log_memory, bytes)
+    }
+
+    /// Counts bytes written to the objects.
+    pub fn grow_objects(&self, bytes: u64) -> fjall::Result<()> {
+        rotate_if_full(&self.objects, &self.objects_memory, bytes)
     }
 
     pub fn shrink_log(&self, bytes: u64) {
@@ -96,9 +109,45 @@ impl Backend for Disk {
             batch.insert(&self.log, event.rev.to_be_bytes(), value);
         }
         batch.commit().map_err(|error| reason(&error))?;
-        self.grow_log(bytes);
-        Ok(())
+        self.grow_log(bytes).map_err(|error| reason(&error))
     }
+}
+
+/// Opens the engine; a batch that was being written when the power failed is cut off.
+fn open_database(directory: &Path) -> fjall::Result<Database> {
+    let data = directory.join("data");
+    // Everything is served from memory: caches are small, one thread flushes and compacts.
+    let open = || {
+        let builder = Database::builder(&data).cache_size(1 << 20).worker_threads(1).max_journaling_size(64 << 20);
+        builder.journal_compression(CompressionType::Lz4).open()
+    };
+    // Damaged files must give an error, also where the engine does not expect them.
+    let open = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)).unwrap_or(Err(fjall::Error::Unrecoverable));
+    let first = match open() {
+        Err(error @ fjall::Error::JournalRecovery(_)) => error,
+        other => return other,
+    };
+    let Some(cut) = torn::cut_last_batch(&data, directory)? else { return Err(first) };
+    match open() {
+        Ok(db) => {
+            let kept = cut.kept().display();
+            tracing::warn!(%kept, "the last write before a crash was incomplete and never acknowledged: it was cut off");
+            Ok(db)
+        }
+        Err(_) => {
+            cut.undo()?;
+            Err(first)
+        }
+    }
+}
+
+/// Starts a new memtable when the present one is full; the old one is written in the background.
+fn rotate_if_full(keyspace: &Keyspace, memory: &AtomicU64, bytes: u64) -> fjall::Result<()> {
+    if memory.fetch_add(bytes, Ordering::Relaxed) + bytes < MEMTABLE {
+        return Ok(());
+    }
+    memory.store(0, Ordering::Relaxed);
+    keyspace.rotate_memtable().map(drop)
 }
 
 /// The engine's error in words.
@@ -111,5 +160,33 @@ pub(crate) fn reason(error: &fjall::Error) -> String {
         fjall::Error::Locked => "another process holds the database".into(),
         fjall::Error::Unrecoverable => "its files are damaged".into(),
         other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comity_core::json;
+
+    use super::*;
+    use crate::body::Body;
+    use crate::entry::{Entry, EventKind};
+    use crate::facts::Facts;
+    use crate::key::Key;
+
+    #[test]
+    fn memory_is_written_to_files_while_small_commits_go_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut disk = Disk::open(directory.path(), false).unwrap();
+        let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(8000)});
+        let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
+        for rev in 2..3000 {
+            let (body, facts) = (body.clone(), facts.clone());
+            let entry = Arc::new(Entry { key: Key::new("pods", "", "x"), rev, create_rev: rev, body, facts });
+            disk.commit(&[Arc::new(Event { kind: EventKind::Put, entry, previous: None, rev })]).unwrap();
+        }
+        // Comes back only when the background worker is alive.
+        disk.log.rotate_memtable_and_wait().unwrap();
+        assert!(disk.log.table_count() > 0);
+        assert_eq!(disk.log.sealed_memtable_count(), 0);
     }
 }

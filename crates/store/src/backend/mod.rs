@@ -2,6 +2,7 @@
 
 pub(crate) mod fjall;
 pub(crate) mod mem;
+mod torn;
 
 use std::sync::Arc;
 
