@@ -5,6 +5,7 @@
 
 pub mod condition;
 pub mod decode;
+pub mod digest;
 pub mod duration;
 pub mod encode;
 pub mod field;

@@ -30,6 +30,9 @@ pub struct OwnerMark {
     pub owner_uid: String,
     /// The owner's `metadata.generation` that the copy was made from.
     pub generation: i64,
+    /// Digest of what the copy was told to say, marks not counted; empty where a domain does not compare.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content: String,
     /// The copy's own kind, as `Deployment.apps`.
     pub kind: String,
     /// The copy's own name, as `namespace/name`, or `name` for cluster-scoped copies.
@@ -91,6 +94,7 @@ mod tests {
             owner_name: "web".to_owned(),
             owner_uid: "u".to_owned(),
             generation: 2,
+            content: String::new(),
             kind: "Deployment.apps".to_owned(),
             name: "production/web".to_owned(),
         }
