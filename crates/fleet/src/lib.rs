@@ -1,1 +1,19 @@
 //! The members: their connections, health and merged watches.
+//!
+//! The registry is made of the `KubeFedCluster` objects of the hub and the Secrets that they name; both are watched,
+//! and a change of either is in force without a restart. Every member has its own task, lane and indexes: nothing here
+//! waits for two members.
+
+mod connect;
+mod health;
+mod member;
+mod probe;
+mod registry;
+mod report;
+
+pub use health::{Health, Thresholds};
+pub use member::Member;
+pub use registry::{Fleet, FleetEvent, FleetOptions, Watch};
+
+/// Field manager of every write to a cluster's status.
+pub const MANAGER: &str = "comity-fleet";

@@ -1,6 +1,6 @@
 //! A local copy of one resource of one cluster, kept true by list and watch.
 
-mod reflector;
+pub(crate) mod reflector;
 mod store;
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use comity_core::{GroupVersionResource, Value, object};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::client::ClusterClient;
+use crate::client::{ClientError, ClusterClient};
 use store::Objects;
 
 /// What a cache holds.
@@ -71,8 +71,54 @@ struct Shared {
     objects: Objects,
     /// The revision that the copy shows; `None` before the first list.
     revision: watch::Sender<Option<u128>>,
-    last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<ClientError>>,
     retry_now: Notify,
+    on_event: OnEvent,
+}
+
+impl Shared {
+    /// Tells the events, then the revision: who waits for a revision finds everything done.
+    fn publish(&self, events: &[CacheEvent], revision: &str) {
+        for event in events {
+            (self.on_event)(event);
+        }
+        if let Ok(revision) = revision.parse() {
+            self.revision.send_replace(Some(revision));
+        }
+    }
+}
+
+impl reflector::Sink for Shared {
+    fn listed(&self, items: Vec<Value>, revision: &str) {
+        let mut events = Vec::new();
+        self.objects.replace(items, &mut events);
+        events.push(CacheEvent::Synced);
+        self.publish(&events, revision);
+    }
+
+    fn changed(&self, object: Value, revision: &str) {
+        let mut events = Vec::new();
+        self.objects.put(object, &mut events);
+        self.publish(&events, revision);
+    }
+
+    fn deleted(&self, last: Value, revision: &str) {
+        let mut events = Vec::new();
+        self.objects.remove(last, &mut events);
+        self.publish(&events, revision);
+    }
+
+    fn passed(&self, revision: &str) {
+        self.publish(&[], revision);
+    }
+
+    fn trouble(&self, error: Option<&ClientError>) {
+        *self.last_error.lock() = error.cloned();
+    }
+
+    async fn retry_now(&self) {
+        self.retry_now.notified().await;
+    }
 }
 
 struct Task(tokio::task::AbortHandle);
@@ -92,8 +138,9 @@ impl Cache {
             revision: watch::Sender::new(None),
             last_error: Mutex::new(None),
             retry_now: Notify::new(),
+            on_event,
         });
-        let task = tokio::spawn(reflector::run(client, shared.clone(), on_event));
+        let task = tokio::spawn(reflector::run(client, shared.interest.clone(), shared.clone()));
         Self { shared, _task: Arc::new(Task(task.abort_handle())) }
     }
 
@@ -152,7 +199,7 @@ impl Cache {
     }
 
     /// Why the copy may be behind; `None` while the watch runs.
-    pub fn last_error(&self) -> Option<String> {
+    pub fn last_error(&self) -> Option<ClientError> {
         self.shared.last_error.lock().clone()
     }
 

@@ -102,7 +102,8 @@ pub fn holder(live: &Value, target: &Target, hub: &str) -> Holder {
         return Holder::Other(format!("hub {} ({} {})", mark.hub, mark.owner_kind, owner_name(&mark)).into());
     }
     let same_owner = mark.owner_name == object::name(live)
-        && (mark.owner_namespace == object::namespace(live) || (!target.namespaced && mark.owner_namespace == mark.owner_name)
+        && (mark.owner_namespace == object::namespace(live)
+            || (!target.namespaced && mark.owner_namespace == mark.owner_name)
             || mark.owner_namespace.is_empty());
     if mark.domain != target.domain || mark.owner_kind != target.owner_kind || !same_owner {
         return Holder::Other(format!("{} {:?}", mark.owner_kind, owner_name(&mark)).into());
@@ -169,7 +170,10 @@ pub(crate) mod tests {
         assert_eq!(read(None), Holder::Nobody);
         let ours = mark("h", "FederatedConfigMap.types.kubefed.io");
         assert_eq!(read(Some(ours.clone())), Holder::Us(Hold { owner_uid: "owner".into(), epoch: 3, generation: 7, content: 255 }));
-        assert_eq!(read(Some(mark("x", "FederatedConfigMap.types.kubefed.io"))), Holder::Other("hub x (FederatedConfigMap.types.kubefed.io ns/n)".into()));
+        assert_eq!(
+            read(Some(mark("x", "FederatedConfigMap.types.kubefed.io"))),
+            Holder::Other("hub x (FederatedConfigMap.types.kubefed.io ns/n)".into())
+        );
         assert_eq!(read(Some(mark("h", "FederatedFoo.example.com"))), Holder::Other("FederatedFoo.example.com \"ns/n\"".into()));
         let mut copied = ours;
         copied.name = "ns/other".to_owned();

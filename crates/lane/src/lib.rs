@@ -1,9 +1,21 @@
 //! One member's desired set kept true: watch, difference, apply, retry, fence.
 
+pub mod arbitrate;
 pub mod backoff;
 pub mod cache;
 pub mod client;
+pub mod copies;
+pub mod copy;
+pub mod job;
+pub mod lane;
+pub mod owned;
+pub mod target;
 
 pub use backoff::Backoff;
 pub use cache::{Cache, CacheEvent, Interest};
 pub use client::{ClientError, ClusterClient, DeleteOptions, Discovery, List, ListOptions, PatchKind, Propagation};
+pub use copies::{Copies, Seen};
+pub use copy::{Copy, Holder};
+pub use job::{Apply, Delete, Done, Failure, Job, Release, Step, Trouble};
+pub use lane::{Attempt, Lane, LaneOptions, Report, Urgency};
+pub use target::Target;

@@ -6,11 +6,29 @@ use comity_core::{Status, Value, object};
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{CacheEvent, OnEvent, Shared};
+use super::Interest;
 use crate::{
     backoff::Backoff,
     client::{ClientError, ClusterClient, ListOptions},
 };
+
+/// Takes in what a reflector reads. Nothing here may block.
+pub(crate) trait Sink: Send + Sync {
+    /// A whole list: what it does not name does not exist.
+    fn listed(&self, items: Vec<Value>, revision: &str);
+    /// An object appeared or changed.
+    fn changed(&self, object: Value, revision: &str);
+    /// An object is gone; its last state.
+    fn deleted(&self, last: Value, revision: &str);
+    /// Nothing changed up to this revision.
+    fn passed(&self, revision: &str);
+    /// Why what was taken in may be behind; `None` while the watch runs.
+    fn trouble(&self, error: Option<&ClientError>);
+    /// Returns when a pause after a failure should end early.
+    fn retry_now(&self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized;
+}
 
 /// How long the server is asked to keep a watch open.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
@@ -30,9 +48,10 @@ enum Next {
     List,
 }
 
-pub(super) async fn run(client: ClusterClient, shared: Arc<Shared>, on_event: OnEvent) {
+/// Lists and watches for ever.
+pub(crate) async fn run<S: Sink>(client: ClusterClient, interest: Interest, sink: Arc<S>) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
-    let reflector = Reflector { client, shared, on_event };
+    let reflector = Reflector { client, interest, sink };
     let mut revision = None;
     loop {
         let started = Instant::now();
@@ -59,23 +78,23 @@ pub(super) async fn run(client: ClusterClient, shared: Arc<Shared>, on_event: On
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(resource = %reflector.shared.interest.gvr, %error, "the copy stays as it was");
-            *reflector.shared.last_error.lock() = Some(error.to_string());
+            tracing::debug!(resource = %reflector.interest.gvr, %error, "the copy stays as it was");
+            reflector.sink.trouble(Some(&error));
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_pause()) => {}
-                () = reflector.shared.retry_now.notified() => {}
+                () = reflector.sink.retry_now() => {}
             }
         }
     }
 }
 
-struct Reflector {
+struct Reflector<S> {
     client: ClusterClient,
-    shared: Arc<Shared>,
-    on_event: OnEvent,
+    interest: Interest,
+    sink: Arc<S>,
 }
 
-impl Reflector {
+impl<S: Sink> Reflector<S> {
     /// Takes a whole list in and returns its revision.
     async fn list(&self) -> Result<String, ClientError> {
         let (items, revision) = match self.pages(PAGE).await {
@@ -84,10 +103,7 @@ impl Reflector {
             other => other?,
         };
         let readable = items.into_iter().filter_map(|item| self.readable(item)).collect();
-        let mut events = Vec::new();
-        self.shared.objects.replace(readable, &mut events);
-        events.push(CacheEvent::Synced);
-        self.publish(&events, &revision);
+        self.sink.listed(readable, &revision);
         Ok(revision)
     }
 
@@ -95,7 +111,7 @@ impl Reflector {
         let mut options = ListOptions { limit, ..self.options() };
         let mut items = Vec::new();
         loop {
-            let page = self.client.list(&self.shared.interest.gvr, self.shared.interest.namespace.as_deref(), &options).await?;
+            let page = self.client.list(&self.interest.gvr, self.interest.namespace.as_deref(), &options).await?;
             items.extend(page.items);
             if page.continue_token.is_empty() {
                 return Ok((items, page.resource_version));
@@ -105,14 +121,14 @@ impl Reflector {
     }
 
     async fn watch(&self, at: &mut String, seen_any: &mut bool) -> Result<Next, ClientError> {
-        let interest = &self.shared.interest;
+        let interest = &self.interest;
         let options = ListOptions { resource_version: at.clone(), ..self.options() };
         let lines = self.client.watch_lines(&interest.gvr, interest.namespace.as_deref(), &options, WATCH_TIMEOUT).await;
         let lines = match lines {
             Err(error) if error.is_expired() => return Ok(Next::List),
             other => other?,
         };
-        *self.shared.last_error.lock() = None;
+        self.sink.trouble(None);
         self.follow(lines, at, seen_any).await
     }
 
@@ -130,7 +146,7 @@ impl Reflector {
                 Ok(Ok(_)) => {}
             }
             let Ok(mut event) = serde_json::from_slice::<Value>(&line) else {
-                tracing::warn!(resource = %self.shared.interest.gvr, "skipped an unreadable watch event of {} bytes", line.len());
+                tracing::warn!(resource = %self.interest.gvr, "skipped an unreadable watch event of {} bytes", line.len());
                 continue;
             };
             let kind = object::str_at(&event, &["type"]).to_owned();
@@ -141,45 +157,32 @@ impl Reflector {
             }
             *seen_any = true;
             let revision = object::resource_version(&body).to_owned();
-            let mut events = Vec::new();
+            if revision.is_empty() {
+                continue;
+            }
             match kind.as_str() {
-                "ADDED" | "MODIFIED" => {
-                    if let Some(body) = self.readable(body) {
-                        self.shared.objects.put(body, &mut events);
-                    }
-                }
-                "DELETED" => {
-                    if let Some(body) = self.readable(body) {
-                        self.shared.objects.remove(body, &mut events);
-                    }
-                }
-                // BOOKMARK carries only a revision
-                _ => {}
+                "ADDED" | "MODIFIED" => match self.readable(body) {
+                    Some(body) => self.sink.changed(body, &revision),
+                    None => self.sink.passed(&revision),
+                },
+                "DELETED" => match self.readable(body) {
+                    Some(body) => self.sink.deleted(body, &revision),
+                    None => self.sink.passed(&revision),
+                },
+                // a bookmark carries only a revision
+                _ => self.sink.passed(&revision),
             }
-            if !revision.is_empty() {
-                self.publish(&events, &revision);
-                *at = revision;
-            }
-        }
-    }
-
-    /// Tells the events, then the revision: who waits for a revision finds everything done.
-    fn publish(&self, events: &[CacheEvent], revision: &str) {
-        for event in events {
-            (self.on_event)(event);
-        }
-        if let Ok(revision) = revision.parse() {
-            self.shared.revision.send_replace(Some(revision));
+            *at = revision;
         }
     }
 
     /// The object cut down to what is kept; `None` for one that has no name to keep it under.
     fn readable(&self, mut object: Value) -> Option<Value> {
         if object::name(&object).is_empty() {
-            tracing::warn!(resource = %self.shared.interest.gvr, "skipped an object without a name");
+            tracing::warn!(resource = %self.interest.gvr, "skipped an object without a name");
             return None;
         }
-        if let Some(project) = self.shared.interest.project {
+        if let Some(project) = self.interest.project {
             project(&mut object);
         }
         Some(object)
@@ -187,8 +190,8 @@ impl Reflector {
 
     fn options(&self) -> ListOptions {
         ListOptions {
-            label_selector: self.shared.interest.label_selector.clone(),
-            field_selector: self.shared.interest.field_selector.clone(),
+            label_selector: self.interest.label_selector.clone(),
+            field_selector: self.interest.field_selector.clone(),
             ..ListOptions::default()
         }
     }

@@ -1,0 +1,229 @@
+//! One member: what is known of it, its lane, its indexes, and the task that keeps its connection and health.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use comity_api_kubefed::{KubeFedCluster, keys};
+use comity_core::{GroupVersionResource, Value, object, time::rfc3339};
+use comity_lane::{ClusterClient, Copies, Lane, PatchKind, Target, copies::OnCopy};
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use crate::{
+    connect,
+    health::{Health, Judgement, Thresholds},
+    probe::{self, Probe},
+    report,
+};
+
+/// A member as everybody else sees it.
+pub struct Member {
+    /// Name.
+    pub name: Arc<str>,
+    /// UID of its `KubeFedCluster`.
+    pub uid: String,
+    /// Its lane.
+    pub lane: Lane,
+    hub: Arc<str>,
+    labels: RwLock<BTreeMap<String, String>>,
+    health: RwLock<Health>,
+    copies: RwLock<HashMap<String, Arc<Copies>>>,
+}
+
+impl Member {
+    pub(crate) fn new(name: &str, uid: &str, lane: Lane, hub: Arc<str>) -> Self {
+        Self {
+            name: name.into(),
+            uid: uid.to_owned(),
+            lane,
+            hub,
+            labels: RwLock::default(),
+            health: RwLock::default(),
+            copies: RwLock::default(),
+        }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.labels.read().clone()
+    }
+
+    /// Its health.
+    pub fn health(&self) -> Health {
+        self.health.read().clone()
+    }
+
+    /// Whether it answers.
+    pub fn is_ready(&self) -> bool {
+        *self.health.read() == Health::Ready
+    }
+
+    /// The index of a target's copies; `None` while nobody watches the target.
+    pub fn copies(&self, owner_kind: &str) -> Option<Arc<Copies>> {
+        self.copies.read().get(owner_kind).cloned()
+    }
+
+    pub(crate) fn set_labels(&self, labels: BTreeMap<String, String>) -> bool {
+        let mut known = self.labels.write();
+        let changed = *known != labels;
+        *known = labels;
+        changed
+    }
+
+    fn set_health(&self, health: Health) -> bool {
+        let mut known = self.health.write();
+        let flipped = std::mem::discriminant(&*known) != std::mem::discriminant(&health);
+        *known = health;
+        flipped
+    }
+
+    pub(crate) fn watch(&self, target: &Arc<Target>, on_copy: OnCopy) {
+        let copies = Copies::new(target.clone(), self.hub.clone(), on_copy);
+        if let Some(client) = self.lane.client() {
+            copies.follow(client);
+        }
+        if let Some(earlier) = self.copies.write().insert(target.owner_kind.clone(), copies) {
+            earlier.stop();
+        }
+    }
+
+    pub(crate) fn unwatch(&self, owner_kind: &str) {
+        if let Some(copies) = self.copies.write().remove(owner_kind) {
+            copies.stop();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.lane.clear();
+        self.lane.connect(None);
+        self.copies.write().drain().for_each(|(_, copies)| copies.stop());
+    }
+
+    fn connect(&self, client: Option<ClusterClient>) {
+        self.lane.connect(client.clone());
+        for copies in self.copies.read().values() {
+            match &client {
+                Some(client) => copies.follow(client.clone()),
+                None => copies.stop(),
+            }
+        }
+    }
+}
+
+/// Everything from the hub that a member's task needs.
+#[derive(Clone)]
+pub(crate) struct Input {
+    pub object: Arc<Value>,
+    pub secret: Option<Arc<Value>>,
+    pub thresholds: Thresholds,
+}
+
+/// The task of one member.
+pub(crate) struct Keeper {
+    pub member: Arc<Member>,
+    pub hub: ClusterClient,
+    pub input: watch::Receiver<Input>,
+    pub silence: Arc<Notify>,
+    pub on_change: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Nothing is written for times alone more often than this.
+const REFRESH: Duration = Duration::from_secs(300);
+
+impl Keeper {
+    /// Probes for ever; connection and health follow the input.
+    pub async fn run(mut self) {
+        let mut judgement = Judgement::default();
+        let mut connected: Option<(Value, String)> = None;
+        let mut client: Result<ClusterClient, String> = Err("not tried yet".to_owned());
+        let mut version: Option<(Instant, String)> = None;
+        loop {
+            let input = self.input.borrow_and_update().clone();
+            let wanted = fingerprint(&input);
+            if connected.as_ref() != Some(&wanted) {
+                client = build(&input);
+                self.member.connect(client.clone().ok());
+                connected = Some(wanted);
+                judgement.reset();
+                version = None;
+            }
+            let probe = match &client {
+                Ok(client) => probe::look(client, input.thresholds.timeout).await,
+                Err(why) => Probe::Malformed { why: why.clone() },
+            };
+            if let (true, Ok(client)) = (probe.is_ok() && version.as_ref().is_none_or(|(at, _)| at.elapsed() >= REFRESH), &client) {
+                version = probe::version(client, input.thresholds.timeout).await.map(|text| (Instant::now(), text));
+            }
+            let (stands, pause) = judgement.take(probe, &input.thresholds);
+            let stands = stands.clone();
+            self.publish(&stands);
+            self.write(&stands, version.as_ref().map_or("", |(_, text)| text)).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                changed = self.input.changed() => if changed.is_err() { return },
+                () = self.silence.notified() => {}
+            }
+        }
+    }
+
+    fn publish(&self, stands: &Probe) {
+        let health = report::health(stands);
+        let ready = health == Health::Ready;
+        if !self.member.set_health(health) {
+            return;
+        }
+        if ready {
+            self.member.lane.resume();
+            for copies in self.member.copies.read().values() {
+                copies.retry_now();
+            }
+        } else {
+            self.member.lane.clear();
+        }
+        (self.on_change)(&self.member.name);
+    }
+
+    /// Writes the status if it says something new, or if the last word is old.
+    async fn write(&self, stands: &Probe, version: &str) {
+        let object = self.input.borrow().object.clone();
+        let now = Timestamp::now();
+        let status = report::status(&object, stands, version, &rfc3339(now));
+        let fresh = report::last_probe(&object).is_some_and(|at| now.duration_since(at).unsigned_abs() < REFRESH);
+        if fresh && report::same(object.get("status"), &status) {
+            return;
+        }
+        let gvr = GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, "kubefedclusters");
+        let (namespace, name) = (object::namespace(&object), object::name(&object));
+        let body = comity_core::json!({
+            "apiVersion": gvr.api_version(), "kind": "KubeFedCluster",
+            "metadata": {"name": name, "namespace": namespace, "uid": object::uid(&object)},
+            "status": status,
+        });
+        let kind = PatchKind::Apply { force: true };
+        if let Err(error) = self.hub.patch(&gvr, namespace, name, Some("status"), kind, &body, crate::MANAGER, false).await {
+            tracing::debug!(cluster = name, %error, "the cluster's status could not be written; the next probe tries again");
+        }
+    }
+}
+
+/// Spec and token: what a connection is made of.
+fn fingerprint(input: &Input) -> (Value, String) {
+    let token = input.secret.as_ref().map(|s| object::str_at(s, &["data", "token"]).to_owned());
+    (input.object.get("spec").cloned().unwrap_or_default(), token.unwrap_or_default())
+}
+
+fn build(input: &Input) -> Result<ClusterClient, String> {
+    let cluster = KubeFedCluster::read(&input.object).map_err(|e| e.to_string())?;
+    if cluster.spec.mode == "Pull" {
+        return Err("mode Pull: members that dial in cannot be used so far".to_owned());
+    }
+    let token = connect::token(input.secret.as_deref(), &cluster.spec.secret_ref.name)?;
+    connect::client(&cluster.spec, &token)
+}

@@ -1,0 +1,283 @@
+//! The registry of members, kept true to the hub's objects.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use comity_api_kubefed::{KubeFedConfig, cluster, keys};
+use comity_core::{GroupVersionResource, Value, object};
+use comity_lane::{Cache, ClusterClient, Interest, Lane, LaneOptions, Target, lane::OnReport};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, watch};
+
+use crate::member::{Input, Keeper, Member};
+
+/// What happened to a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FleetEvent {
+    /// It is joined.
+    Joined(String),
+    /// It is no longer joined.
+    Left(String),
+    /// Its labels or its health changed.
+    Changed(String),
+}
+
+/// How a fleet is kept.
+#[derive(Clone)]
+pub struct FleetOptions {
+    /// The hub's API.
+    pub hub: ClusterClient,
+    /// Where clusters and their Secrets live.
+    pub namespace: String,
+    /// The hub's id, as it stands in ownership marks.
+    pub hub_id: Arc<str>,
+    /// The hub's epoch.
+    pub epoch: u64,
+    /// Writes at a time to one member.
+    pub concurrency: usize,
+    /// Told of every change of a member. It must not block.
+    pub on_event: Arc<dyn Fn(&FleetEvent) + Send + Sync>,
+    /// Told of every write to a member. It must not block.
+    pub on_report: OnReport,
+}
+
+/// Told the member, namespace and name of every copy whose record changed. It must not block.
+pub type OnMemberCopy = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
+
+/// The fleet. Clones share it; everything ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Fleet {
+    inner: Arc<Inner>,
+    _task: Arc<Task>,
+}
+
+struct Inner {
+    options: FleetOptions,
+    members: RwLock<Arc<BTreeMap<String, Arc<Member>>>>,
+    tasks: Mutex<BTreeMap<String, (watch::Sender<Input>, tokio::task::AbortHandle)>>,
+    watches: Mutex<Vec<(Arc<Target>, OnMemberCopy)>>,
+    settings: watch::Sender<Arc<KubeFedConfig>>,
+    loaded: watch::Sender<bool>,
+}
+
+struct Task(tokio::task::AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An interest in the copies of a target in every member; it ends when dropped.
+pub struct Watch {
+    fleet: Fleet,
+    owner_kind: String,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.fleet.inner.watches.lock().retain(|(target, _)| target.owner_kind != self.owner_kind);
+        for member in self.fleet.members().values() {
+            member.unwatch(&self.owner_kind);
+        }
+    }
+}
+
+impl Fleet {
+    /// Begins to follow the hub's clusters.
+    pub fn start(options: FleetOptions) -> Self {
+        let inner = Arc::new(Inner {
+            options,
+            members: RwLock::default(),
+            tasks: Mutex::default(),
+            watches: Mutex::default(),
+            settings: watch::Sender::new(Arc::new(KubeFedConfig::default())),
+            loaded: watch::Sender::new(false),
+        });
+        let task = tokio::spawn(follow(inner.clone()));
+        Self { inner, _task: Arc::new(Task(task.abort_handle())) }
+    }
+
+    /// The members by name, as they are now.
+    pub fn members(&self) -> Arc<BTreeMap<String, Arc<Member>>> {
+        self.inner.members.read().clone()
+    }
+
+    /// One member.
+    pub fn member(&self, name: &str) -> Option<Arc<Member>> {
+        self.inner.members.read().get(name).cloned()
+    }
+
+    /// The control plane's configuration, and its changes.
+    pub fn settings(&self) -> watch::Receiver<Arc<KubeFedConfig>> {
+        self.inner.settings.subscribe()
+    }
+
+    /// Waits until the clusters have been read once.
+    ///
+    /// It waits for as long as the hub does not answer: give it a time limit of your own.
+    pub async fn loaded(&self) {
+        // an error means that the sender is gone, which `self` prevents
+        let _ = self.inner.loaded.subscribe().wait_for(|loaded| *loaded).await;
+    }
+
+    /// Follows the copies of a target in every member, those that join later included.
+    pub fn watch(&self, target: &Arc<Target>, on_copy: OnMemberCopy) -> Watch {
+        // members that join while this runs must get the watch exactly once: the list of watches is the gate
+        let mut watches = self.inner.watches.lock();
+        watches.retain(|(known, _)| known.owner_kind != target.owner_kind);
+        watches.push((target.clone(), on_copy.clone()));
+        for member in self.members().values() {
+            watch_in(member, target, &on_copy);
+        }
+        Watch { fleet: self.clone(), owner_kind: target.owner_kind.clone() }
+    }
+}
+
+fn watch_in(member: &Arc<Member>, target: &Arc<Target>, on_copy: &OnMemberCopy) {
+    let (on_copy, name) = (on_copy.clone(), member.name.clone());
+    member.watch(target, Arc::new(move |namespace: &str, copy: &str| on_copy(&name, namespace, copy)));
+}
+
+/// Only what a connection needs of a Secret stays in memory.
+fn only_token(secret: &mut Value) {
+    let token = object::str_at(secret, &["data", "token"]).to_owned();
+    *secret = comity_core::json!({
+        "metadata": {"name": object::name(secret), "namespace": object::namespace(secret),
+                     "uid": object::uid(secret), "resourceVersion": object::resource_version(secret)},
+        "data": {"token": token},
+    });
+}
+
+struct Sources {
+    clusters: Cache,
+    secrets: Cache,
+    configs: Cache,
+}
+
+async fn follow(inner: Arc<Inner>) {
+    let changed = Arc::new(Notify::new());
+    let start = |resource: GroupVersionResource, project: Option<fn(&mut Value)>| {
+        let changed = changed.clone();
+        let interest = Interest { namespace: Some(inner.options.namespace.clone()), project, ..Interest::all(resource) };
+        Cache::start(inner.options.hub.clone(), interest, Arc::new(move |_| changed.notify_one()))
+    };
+    let core = |plural| GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, plural);
+    let plain = Some(comity_lane::cache::without_managed_fields as fn(&mut Value));
+    let sources = Sources {
+        clusters: start(core("kubefedclusters"), plain),
+        secrets: start(GroupVersionResource::new("", "v1", "secrets"), Some(only_token)),
+        configs: start(core("kubefedconfigs"), plain),
+    };
+    loop {
+        changed.notified().await;
+        // an empty list and a list that was not read are not the same: nothing leaves before everything was read
+        if sources.clusters.is_synced() && sources.secrets.is_synced() && sources.configs.is_synced() {
+            update(&inner, &sources);
+            inner.loaded.send_replace(true);
+        }
+    }
+}
+
+fn update(inner: &Arc<Inner>, sources: &Sources) {
+    let config = sources.configs.get(&inner.options.namespace, keys::CONFIG_NAME);
+    let config = Arc::new(config.map(|c| KubeFedConfig::read(&c)).unwrap_or_default());
+    inner.settings.send_if_modified(|known| {
+        let changed = **known != *config;
+        if changed {
+            *known = config.clone();
+        }
+        changed
+    });
+    let clusters = sources.clusters.list();
+    leave(inner, &clusters);
+    for object in clusters {
+        let secret_name = object::str_at(&object, &["spec", "secretRef", "name"]);
+        let secret = sources.secrets.get(&inner.options.namespace, secret_name);
+        let input = Input { object: object.clone(), secret, thresholds: (&*config).into() };
+        let name = object::name(&object);
+        let labels = cluster::labels(&object);
+        let known = inner.members.read().get(name).cloned();
+        match known {
+            Some(member) => {
+                if let Some((sender, _)) = inner.tasks.lock().get(name) {
+                    send_if_new(sender, input);
+                }
+                if member.set_labels(labels) {
+                    (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));
+                }
+            }
+            None => join(inner, name, input, labels),
+        }
+    }
+}
+
+/// A change of the status alone, which the member's own task makes, must not wake it.
+fn send_if_new(sender: &watch::Sender<Input>, input: Input) {
+    sender.send_if_modified(|known| {
+        let essence = |i: &Input| (i.object.get("spec").cloned(), i.secret.clone(), i.thresholds);
+        let wake = essence(known) != essence(&input);
+        *known = input;
+        wake
+    });
+}
+
+fn leave(inner: &Arc<Inner>, clusters: &[Arc<Value>]) {
+    // joined again under the same name is another member
+    let joined: BTreeSet<(&str, &str)> = clusters.iter().map(|c| (object::name(c), object::uid(c))).collect();
+    let members = inner.members.read().clone();
+    for member in members.values().filter(|m| !joined.contains(&(&*m.name, m.uid.as_str()))) {
+        if let Some((_, task)) = inner.tasks.lock().remove(&*member.name) {
+            task.abort();
+        }
+        Arc::make_mut(&mut *inner.members.write()).remove(&*member.name);
+        member.stop();
+        (inner.options.on_event)(&FleetEvent::Left(member.name.to_string()));
+    }
+}
+
+fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, String>) {
+    let silence = Arc::new(Notify::new());
+    let on_silence = silence.clone();
+    let lane = Lane::new(LaneOptions {
+        cluster: name.into(),
+        epoch: inner.options.epoch,
+        concurrency: inner.options.concurrency,
+        on_report: inner.options.on_report.clone(),
+        on_silence: Arc::new(move || on_silence.notify_one()),
+    });
+    let member = Arc::new(Member::new(name, object::uid(&input.object), lane, inner.options.hub_id.clone()));
+    member.set_labels(labels);
+    {
+        let watches = inner.watches.lock();
+        for (target, on_copy) in watches.iter() {
+            watch_in(&member, target, on_copy);
+        }
+        Arc::make_mut(&mut *inner.members.write()).insert(name.to_owned(), member.clone());
+    }
+    let (sender, receiver) = watch::channel(input);
+    let weak = Arc::downgrade(inner);
+    let keeper = Keeper {
+        member,
+        hub: inner.options.hub.clone(),
+        input: receiver,
+        silence,
+        on_change: Arc::new(move |name: &str| {
+            if let Some(inner) = weak.upgrade() {
+                (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));
+            }
+        }),
+    };
+    let task = tokio::spawn(keeper.run());
+    inner.tasks.lock().insert(name.to_owned(), (sender, task.abort_handle()));
+    (inner.options.on_event)(&FleetEvent::Joined(name.to_owned()));
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.lock().values().for_each(|(_, task)| task.abort());
+        self.members.read().values().for_each(|member| member.stop());
+    }
+}

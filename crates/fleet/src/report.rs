@@ -1,0 +1,117 @@
+//! The status of a `KubeFedCluster`: conditions with KubeFed's words. Pure.
+
+use comity_api_kubefed::cluster::{CONFIG_MALFORMED, OFFLINE, READY};
+use comity_core::{Value, condition, json, object};
+
+use crate::{health::Health, probe::Probe};
+
+/// One condition without its times.
+struct Line<'a> {
+    kind: &'a str,
+    status: &'a str,
+    reason: &'a str,
+    message: String,
+}
+
+fn lines(probe: &Probe) -> Vec<Line<'static>> {
+    let line = |kind, status, reason, message: &str| Line { kind, status, reason, message: message.to_owned() };
+    let reachable = || line(OFFLINE, "False", "ClusterReachable", "cluster is reachable");
+    match probe {
+        Probe::Ok => vec![line(READY, "True", "ClusterReady", "/healthz responded with ok")],
+        Probe::NotOk => vec![line(READY, "False", "ClusterNotReady", "/healthz responded without ok"), reachable()],
+        Probe::Rejected { message } => vec![line(READY, "False", "ClusterCredentialsRejected", message), reachable()],
+        Probe::Silent { error, .. } => {
+            vec![line(OFFLINE, "True", "ClusterNotReachable", &format!("cluster is not reachable: {error}"))]
+        }
+        Probe::Malformed { why } => {
+            let message = format!("cluster's configuration may be malformed: {why}");
+            vec![line(CONFIG_MALFORMED, "True", "ClusterConfigMalformed", &message)]
+        }
+    }
+}
+
+/// What the planner sees of a probe.
+pub(crate) fn health(probe: &Probe) -> Health {
+    if probe.is_ok() {
+        return Health::Ready;
+    }
+    match lines(probe).into_iter().next() {
+        Some(first) => Health::NotReady { reason: first.reason.to_owned(), message: first.message },
+        None => Health::Unknown,
+    }
+}
+
+/// The status to write: what stands, since when, and when it was last looked at.
+pub(crate) fn status(cluster: &Value, probe: &Probe, version: &str, now: &str) -> Value {
+    let conditions: Vec<Value> = lines(probe)
+        .into_iter()
+        .map(|line| {
+            let before = condition::find(cluster, line.kind).filter(|c| c["status"] == line.status);
+            let since = before.map(|c| object::str_at(c, &["lastTransitionTime"])).filter(|t| !t.is_empty()).unwrap_or(now);
+            json!({"type": line.kind, "status": line.status, "reason": line.reason, "message": line.message,
+                   "lastProbeTime": now, "lastTransitionTime": since})
+        })
+        .collect();
+    let mut status = json!({"conditions": conditions});
+    let kept = object::str_at(cluster, &["status", "kubernetesVersion"]);
+    let version = if version.is_empty() { kept } else { version };
+    if !version.is_empty() {
+        status["kubernetesVersion"] = version.into();
+    }
+    for field in ["region", "zones"] {
+        if let Some(value) = object::at(cluster, &["spec", field]) {
+            status[field] = value.clone();
+        }
+    }
+    status
+}
+
+/// Whether two statuses say the same to a reader: times and the wording of errors do not count.
+pub(crate) fn same(old: Option<&Value>, new: &Value) -> bool {
+    let essence = |status: &Value| {
+        let conditions: Vec<Value> =
+            object::items_at(status, &["conditions"]).iter().map(|c| json!([c["type"], c["status"], c["reason"]])).collect();
+        json!([conditions, status["kubernetesVersion"], status["region"], status["zones"]])
+    };
+    old.is_some_and(|old| essence(old) == essence(new))
+}
+
+/// The latest `lastProbeTime` of a status.
+pub(crate) fn last_probe(cluster: &Value) -> Option<jiff::Timestamp> {
+    let conditions = object::items_at(cluster, &["status", "conditions"]).iter();
+    conditions.filter_map(|c| comity_core::time::parse(object::str_at(c, &["lastProbeTime"]))).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ready_cluster_keeps_since_when() {
+        let cluster = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "T0"}], "kubernetesVersion": "v1.36.0"}, "spec": {"region": "eu"}});
+        insta::assert_snapshot!(status(&cluster, &Probe::Ok, "", "T1"), @r#"{"conditions":[{"type":"Ready","status":"True","reason":"ClusterReady","message":"/healthz responded with ok","lastProbeTime":"T1","lastTransitionTime":"T0"}],"kubernetesVersion":"v1.36.0","region":"eu"}"#);
+    }
+
+    #[test]
+    fn a_silent_cluster_has_no_ready_condition() {
+        let silent = Probe::Silent { error: "connection refused".to_owned(), refused: true };
+        let text = status(&json!({}), &silent, "", "T1").to_string();
+        insta::assert_snapshot!(text, @r#"{"conditions":[{"type":"Offline","status":"True","reason":"ClusterNotReachable","message":"cluster is not reachable: connection refused","lastProbeTime":"T1","lastTransitionTime":"T1"}]}"#);
+        assert_eq!(
+            health(&silent),
+            Health::NotReady {
+                reason: "ClusterNotReachable".to_owned(),
+                message: "cluster is not reachable: connection refused".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn times_and_error_texts_are_no_news() {
+        let one = status(&json!({}), &Probe::Silent { error: "a".to_owned(), refused: true }, "v", "T1");
+        let two = status(&json!({}), &Probe::Silent { error: "b".to_owned(), refused: false }, "v", "T2");
+        assert!(same(Some(&one), &two));
+        assert!(!same(Some(&one), &status(&json!({}), &Probe::NotOk, "v", "T2")));
+        assert!(!same(None, &one));
+    }
+}

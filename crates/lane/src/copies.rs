@@ -1,0 +1,313 @@
+//! The copies of one target in one member: compact records, fed by a watch and by the lane's own writes.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use comity_core::{Value, object};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use crate::{
+    cache::{
+        Interest,
+        reflector::{self, Sink},
+    },
+    client::{ClientError, ClusterClient},
+    copy::{Applied, Copy},
+    target::Target,
+};
+
+/// Told the namespace and name of every copy whose record changed, and two empty texts when what is known of all of
+/// them changed. It must not block.
+pub type OnCopy = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// What is known of one copy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Its record.
+    Present(Arc<Copy>),
+    /// It does not exist.
+    Absent,
+    /// The member does not serve the kind.
+    NotServed,
+    /// Nobody knows yet; the text says why where something stands in the way.
+    Unknown(String),
+}
+
+/// The index. It outlives changes of the connection: what a lost watch leaves unseen stays as it was last known.
+pub struct Copies {
+    target: Arc<Target>,
+    hub: Arc<str>,
+    rows: RwLock<Rows>,
+    on_copy: OnCopy,
+    retry_now: Notify,
+    watch: Mutex<Option<tokio::task::AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Rows {
+    by_namespace: HashMap<Arc<str>, HashMap<Box<str>, Arc<Copy>>>,
+    synced: bool,
+    trouble: Option<ClientError>,
+    /// The highest revision that the watch has told.
+    passed: u128,
+}
+
+impl Rows {
+    fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Copy>> {
+        self.by_namespace.get(namespace)?.get(name)
+    }
+
+    fn put(&mut self, namespace: &str, name: &str, copy: Copy) {
+        let names = match self.by_namespace.get_mut(namespace) {
+            Some(names) => names,
+            None => self.by_namespace.entry(namespace.into()).or_default(),
+        };
+        names.insert(name.into(), Arc::new(copy));
+    }
+
+    fn remove(&mut self, namespace: &str, name: &str) -> Option<Arc<Copy>> {
+        let names = self.by_namespace.get_mut(namespace)?;
+        let removed = names.remove(name);
+        if names.is_empty() {
+            self.by_namespace.remove(namespace);
+        }
+        removed
+    }
+}
+
+impl Copies {
+    /// An empty index that nothing feeds yet.
+    pub fn new(target: Arc<Target>, hub: Arc<str>, on_copy: OnCopy) -> Arc<Self> {
+        Arc::new(Self { target, hub, rows: RwLock::new(Rows::default()), on_copy, retry_now: Notify::new(), watch: Mutex::new(None) })
+    }
+
+    /// Follows the member through this client; a watch through an earlier one ends.
+    pub fn follow(self: &Arc<Self>, client: ClusterClient) {
+        let interest = Interest { gvr: self.target.gvr.clone(), label_selector: self.target.selector.clone(), ..Interest::default() };
+        let task = tokio::spawn(reflector::run(client, interest, self.clone()));
+        if let Some(earlier) = self.watch.lock().replace(task.abort_handle()) {
+            earlier.abort();
+        }
+    }
+
+    /// Ends the watch.
+    pub fn stop(&self) {
+        if let Some(watch) = self.watch.lock().take() {
+            watch.abort();
+        }
+    }
+
+    /// Ends a pause of the watch after a failure.
+    pub fn retry_now(&self) {
+        self.retry_now.notify_one();
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// What is known of one copy.
+    pub fn see(&self, namespace: &str, name: &str) -> Seen {
+        let rows = self.rows.read();
+        match (rows.get(namespace, name), &rows.trouble) {
+            (Some(copy), _) => Seen::Present(copy.clone()),
+            (None, Some(error)) if error.is_not_found() => Seen::NotServed,
+            (None, None) if rows.synced => Seen::Absent,
+            (None, Some(error)) if !rows.synced => Seen::Unknown(error.to_string()),
+            (None, Some(_)) => Seen::Absent,
+            (None, None) => Seen::Unknown(String::new()),
+        }
+    }
+
+    /// Namespaces and names of all copies, sorted.
+    pub fn names(&self) -> BTreeSet<(String, String)> {
+        let rows = self.rows.read();
+        let names =
+            rows.by_namespace.iter().flat_map(|(namespace, names)| names.keys().map(move |name| (namespace.to_string(), name.to_string())));
+        names.collect()
+    }
+
+    /// How many copies there are.
+    pub fn len(&self) -> usize {
+        self.rows.read().by_namespace.values().map(HashMap::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the member's copies have been listed since the start.
+    pub fn is_synced(&self) -> bool {
+        self.rows.read().synced
+    }
+
+    /// Takes in the answer of an own write, so that the next look shows it even before the watch does.
+    pub(crate) fn wrote(&self, answer: &Value, content: u64) {
+        let mut copy = self.read(answer);
+        copy.applied = Some(Applied { content, digest: copy.digest });
+        let (namespace, name) = (object::namespace(answer), object::name(answer));
+        {
+            let mut rows = self.rows.write();
+            let known = rows.get(namespace, name).filter(|known| known.uid == copy.uid);
+            match known {
+                // the watch was faster: only what was applied is news
+                Some(known) if known.revision() > copy.revision() => {
+                    let mut newer = Copy::clone(known);
+                    newer.applied = copy.applied;
+                    rows.put(namespace, name, newer);
+                }
+                None if copy.revision() <= rows.passed => {
+                    tracing::debug!(name, "the copy is gone again, or has lost its label, since it was written");
+                }
+                _ => rows.put(namespace, name, copy),
+            }
+        }
+        (self.on_copy)(namespace, name);
+    }
+
+    /// Takes in the answer of an own delete: a state that is going away, or none.
+    pub(crate) fn deleted_by_us(&self, namespace: &str, name: &str, uid: &str, going: Option<&Value>) {
+        {
+            let mut rows = self.rows.write();
+            if rows.get(namespace, name).is_some_and(|known| &*known.uid == uid) {
+                match going {
+                    Some(going) => drop(self.put_newer(&mut rows, going)),
+                    None => drop(rows.remove(namespace, name)),
+                }
+            }
+        }
+        (self.on_copy)(namespace, name);
+    }
+
+    /// Tells the listener to look again.
+    pub(crate) fn touch(&self, namespace: &str, name: &str) {
+        (self.on_copy)(namespace, name);
+    }
+
+    /// The own hub's id.
+    pub(crate) fn hub(&self) -> &str {
+        &self.hub
+    }
+
+    fn read(&self, live: &Value) -> Copy {
+        Copy::read(live, &self.target, &self.hub)
+    }
+
+    /// Replaces the record unless it is newer; what was applied is carried over. Whether something changed.
+    fn put_newer(&self, rows: &mut Rows, live: &Value) -> bool {
+        let mut copy = self.read(live);
+        let (namespace, name) = (object::namespace(live), object::name(live));
+        if let Some(known) = rows.get(namespace, name).filter(|known| known.uid == copy.uid) {
+            if known.revision() >= copy.revision() {
+                return false;
+            }
+            copy.applied = known.applied;
+            let matters = Copy { resource_version: known.resource_version.clone(), ..copy.clone() } != **known;
+            rows.put(namespace, name, copy);
+            return matters;
+        }
+        rows.put(namespace, name, copy);
+        true
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Sink for Copies {
+    fn listed(&self, items: Vec<Value>, revision: &str) {
+        let mut changed = BTreeSet::new();
+        let news;
+        {
+            let mut rows = self.rows.write();
+            let listed: BTreeSet<(&str, &str)> = items.iter().map(|i| (object::namespace(i), object::name(i))).collect();
+            let revision: u128 = revision.parse().unwrap_or(0);
+            let gone: Vec<(Arc<str>, Box<str>)> = rows
+                .by_namespace
+                .iter()
+                .flat_map(|(namespace, names)| names.iter().map(move |(name, copy)| (namespace, name, copy)))
+                // what was written after the list was made is not gone
+                .filter(|(namespace, name, copy)| !listed.contains(&(&***namespace, &***name)) && copy.revision() <= revision)
+                .map(|(namespace, name, _)| (namespace.clone(), name.clone()))
+                .collect();
+            for (namespace, name) in gone {
+                rows.remove(&namespace, &name);
+                changed.insert((namespace.to_string(), name.to_string()));
+            }
+            let first = !rows.synced;
+            news = first || rows.trouble.is_some();
+            for item in &items {
+                if self.put_newer(&mut rows, item) || first {
+                    changed.insert((object::namespace(item).to_owned(), object::name(item).to_owned()));
+                }
+            }
+            rows.synced = true;
+            rows.trouble = None;
+            rows.passed = rows.passed.max(revision);
+        }
+        for (namespace, name) in changed {
+            (self.on_copy)(&namespace, &name);
+        }
+        if news {
+            (self.on_copy)("", "");
+        }
+    }
+
+    fn changed(&self, live: Value, revision: &str) {
+        let matters = {
+            let mut rows = self.rows.write();
+            rows.passed = rows.passed.max(revision.parse().unwrap_or(0));
+            self.put_newer(&mut rows, &live)
+        };
+        if matters {
+            (self.on_copy)(object::namespace(&live), object::name(&live));
+        }
+    }
+
+    fn deleted(&self, last: Value, revision: &str) {
+        let (namespace, name) = (object::namespace(&last), object::name(&last));
+        {
+            let mut rows = self.rows.write();
+            let revision: u128 = revision.parse().unwrap_or(0);
+            rows.passed = rows.passed.max(revision);
+            let newer = rows.get(namespace, name).is_some_and(|known| known.revision() > revision);
+            if newer {
+                return;
+            }
+            rows.remove(namespace, name);
+        }
+        (self.on_copy)(namespace, name);
+    }
+
+    fn passed(&self, revision: &str) {
+        let mut rows = self.rows.write();
+        rows.passed = rows.passed.max(revision.parse().unwrap_or(0));
+    }
+
+    fn trouble(&self, error: Option<&ClientError>) {
+        let changed = {
+            let mut rows = self.rows.write();
+            let text = |error: Option<&ClientError>| error.map(ToString::to_string);
+            let unserved = |error: Option<&ClientError>| error.is_some_and(ClientError::is_not_found);
+            let other = text(rows.trouble.as_ref()) != text(error);
+            let matters = !rows.synced || unserved(rows.trouble.as_ref()) || unserved(error);
+            rows.trouble = error.cloned();
+            other && matters
+        };
+        if changed {
+            (self.on_copy)("", "");
+        }
+    }
+
+    async fn retry_now(&self) {
+        self.retry_now.notified().await;
+    }
+}

@@ -1,0 +1,341 @@
+//! One write to one member, with everything that must hold before it and after it.
+
+mod adopt;
+
+use comity_core::{GroupVersionResource, Value, object};
+
+use crate::{
+    arbitrate::{Adopt, Refusal, Verdict, arbitrate},
+    client::{ClientError, ClusterClient, DeleteOptions, PatchKind},
+    copies::{Copies, Seen},
+    copy::{Holder, holder},
+};
+
+/// What is wanted of one copy.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// It exists and says this.
+    Apply(Box<Apply>),
+    /// It does not exist.
+    Delete(Delete),
+    /// It exists and is nobody's copy any more.
+    Release(Release),
+}
+
+/// A copy as it should be.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// Everything that is applied, with labels and marks.
+    pub object: Value,
+    /// Digest of what is asked for, marks not counted; never 0.
+    pub content: u64,
+    /// UID of the copy that this was planned on; `None` where none was known.
+    pub uid: Option<String>,
+    /// What happens with an unmanaged object of the same name.
+    pub adopt: Adopt,
+    /// The namespace to make when the member has none; `None` where somebody else makes it.
+    pub namespace: Option<Value>,
+}
+
+/// A copy that must go.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// UID that the decision was made on.
+    pub uid: String,
+    /// The state that the decision was made on.
+    pub resource_version: String,
+    /// How dependents go, and how long it may take; preconditions are added.
+    pub options: DeleteOptions,
+}
+
+/// A copy that stays and loses its marks.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// UID that the decision was made on.
+    pub uid: String,
+}
+
+/// What a job did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The object did not exist.
+    Created,
+    /// The object was changed, or taken over.
+    Updated,
+    /// The object already said so: nothing was written.
+    Unchanged,
+    /// It is gone, or going.
+    Deleted,
+    /// It is no longer a copy.
+    Released,
+}
+
+/// The step that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub enum Step {
+    Retrieve,
+    Create,
+    Update,
+    Delete,
+    Release,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The step.
+    pub step: Step,
+    /// The reason.
+    pub trouble: Trouble,
+}
+
+/// A reason of a failure.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    /// The object must not be written.
+    Refused(Refusal),
+    /// The member has no such namespace, and it is not this job's to make.
+    NamespaceMissing,
+    /// The member does not serve the kind.
+    NotServed,
+    /// The member refused, or did not answer.
+    Client(ClientError),
+}
+
+/// What a job did beside its copy.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// The namespace was made.
+    pub made_namespace: bool,
+}
+
+/// How often a job looks again because the object changed under its hands.
+const ROUNDS: usize = 4;
+
+/// Runs jobs against one member.
+pub(crate) struct Runner<'a> {
+    pub client: &'a ClusterClient,
+    pub copies: &'a Copies,
+    pub epoch: u64,
+    pub now: String,
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+impl Job {
+    /// Tells jobs of one copy apart; the same job has the same fingerprint.
+    pub fn fingerprint(&self) -> u64 {
+        let mut digest = comity_core::digest::Digest::default();
+        match self {
+            Job::Apply(apply) => {
+                digest.bytes(&apply.content.to_le_bytes());
+                digest.text(object::annotation(&apply.object, comity_core::labels::OWNER).unwrap_or_default());
+            }
+            Job::Delete(delete) => {
+                digest.text("delete");
+                digest.text(&delete.uid);
+            }
+            Job::Release(release) => {
+                digest.text("release");
+                digest.text(&release.uid);
+            }
+        }
+        digest.finish()
+    }
+}
+
+impl Failure {
+    fn new(step: Step, trouble: Trouble) -> Self {
+        Self { step, trouble }
+    }
+
+    fn client(step: Step) -> impl Fn(ClientError) -> Self {
+        move |error| Self::new(step, Trouble::Client(error))
+    }
+
+    /// Whether the member did not answer at all.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.trouble, Trouble::Client(ClientError::Unreachable(_)))
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Refused(refusal) => refusal.fmt(f),
+            Trouble::NamespaceMissing => f.write_str("the namespace does not exist there yet"),
+            Trouble::NotServed => f.write_str("the cluster does not serve this kind"),
+            Trouble::Client(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Runner<'_> {
+    pub async fn run(&self, job: &Job, notes: &mut Notes) -> Result<Done, Failure> {
+        match job {
+            Job::Apply(apply) => self.apply(apply, notes).await,
+            Job::Delete(delete) => self.delete(delete).await,
+            Job::Release(release) => self.release(release).await,
+        }
+    }
+
+    async fn apply(&self, apply: &Apply, notes: &mut Notes) -> Result<Done, Failure> {
+        let mut uid = apply.uid.clone();
+        let mut conflict = None;
+        for _ in 0..ROUNDS {
+            if uid.is_none() {
+                uid = self.find(apply).await?;
+            }
+            let step = if uid.is_some() { Step::Update } else { Step::Create };
+            let mut body = apply.object.clone();
+            if let Some(uid) = &uid {
+                object::set(&mut body, &["metadata", "uid"], uid.as_str().into());
+            }
+            match self.patch(PatchKind::Apply { force: true }, &body, false).await {
+                Ok(answer) => return Ok(self.applied(&answer, apply.content, step)),
+                Err(error) if missing_namespace(&error) => match &apply.namespace {
+                    Some(namespace) if !notes.made_namespace => {
+                        self.make_namespace(namespace).await.map_err(Failure::client(step))?;
+                        notes.made_namespace = true;
+                    }
+                    _ => return Err(Failure::new(step, Trouble::NamespaceMissing)),
+                },
+                // what was planned on is no longer there: look again
+                Err(error) if uid.is_some() && (error.is_conflict() || names_object(&error, self.name)) => {
+                    uid = None;
+                    conflict = Some(error);
+                }
+                Err(error) if error.is_not_found() => return Err(Failure::new(step, Trouble::NotServed)),
+                Err(error) => return Err(Failure::client(step)(error)),
+            }
+        }
+        let error = conflict.unwrap_or(ClientError::Timeout);
+        Err(Failure::client(Step::Update)(error))
+    }
+
+    fn applied(&self, answer: &Value, content: u64, step: Step) -> Done {
+        let before = match self.copies.see(self.namespace, self.name) {
+            Seen::Present(copy) => Some(copy.resource_version.clone()),
+            _ => None,
+        };
+        self.copies.wrote(answer, content);
+        match step {
+            Step::Create => Done::Created,
+            _ if before.as_deref() == Some(object::resource_version(answer)) => Done::Unchanged,
+            _ => Done::Updated,
+        }
+    }
+
+    /// The object that exists under the copy's name, if it may be written.
+    async fn find(&self, apply: &Apply) -> Result<Option<String>, Failure> {
+        let target = self.copies.target();
+        let found = self.client.get(&target.gvr, self.namespace, self.name).await.map_err(Failure::client(Step::Retrieve))?;
+        let Some(live) = found else { return Ok(None) };
+        let refused = |refusal| Err(Failure::new(Step::Update, Trouble::Refused(refusal)));
+        if object::is_deleting(&live) {
+            return refused(Refusal::WaitingForRemoval);
+        }
+        match arbitrate(&live, target, self.copies.hub(), self.epoch, apply.adopt) {
+            Verdict::Refused(refusal) => return refused(refusal),
+            Verdict::Ours => {}
+            Verdict::Adopt => self.take_over(&live).await?,
+            Verdict::AdoptIfEqual => {
+                if !self.is_equal(&live, apply).await? {
+                    return refused(Refusal::NotEqual);
+                }
+                self.take_over(&live).await?;
+            }
+        }
+        Ok(Some(object::uid(&live).to_owned()))
+    }
+
+    async fn delete(&self, delete: &Delete) -> Result<Done, Failure> {
+        let mut version = delete.resource_version.clone();
+        let mut conflict = None;
+        for _ in 0..ROUNDS {
+            let options =
+                DeleteOptions { uid: Some(delete.uid.clone()), resource_version: Some(version.clone()), ..delete.options.clone() };
+            let gvr = &self.copies.target().gvr;
+            match self.client.delete(gvr, self.namespace, self.name, &options).await {
+                Ok(answer) => {
+                    let going = answer.filter(|a| object::uid(a) == delete.uid && object::is_deleting(a));
+                    self.copies.deleted_by_us(self.namespace, self.name, &delete.uid, going.as_ref());
+                    return Ok(Done::Deleted);
+                }
+                Err(error) if error.is_conflict() => conflict = Some(error),
+                Err(error) => return Err(Failure::client(Step::Delete)(error)),
+            }
+            let Some(live) = self.still_ours(&delete.uid, Step::Delete).await? else {
+                self.copies.deleted_by_us(self.namespace, self.name, &delete.uid, None);
+                return Ok(Done::Deleted);
+            };
+            object::resource_version(&live).clone_into(&mut version);
+        }
+        Err(Failure::client(Step::Delete)(conflict.unwrap_or(ClientError::Timeout)))
+    }
+
+    async fn release(&self, release: &Release) -> Result<Done, Failure> {
+        let mut conflict = None;
+        for _ in 0..ROUNDS {
+            let Some(live) = self.still_ours(&release.uid, Step::Release).await? else { break };
+            let patch = comity_core::json!({"metadata": {
+                "resourceVersion": object::resource_version(&live),
+                "labels": {comity_core::labels::KUBEFED_MANAGED: null, comity_core::labels::HUB: null},
+                "annotations": {comity_core::labels::OWNER: null},
+            }});
+            match self.patch(PatchKind::Merge, &patch, false).await {
+                Ok(_) => break,
+                Err(error) if error.is_not_found() => break,
+                Err(error) if error.is_conflict() => conflict = Some(error),
+                Err(error) => return Err(Failure::client(Step::Release)(error)),
+            }
+        }
+        match conflict {
+            Some(error) => Err(Failure::client(Step::Release)(error)),
+            None => {
+                self.copies.deleted_by_us(self.namespace, self.name, &release.uid, None);
+                Ok(Done::Released)
+            }
+        }
+    }
+
+    /// The live object if it is still the one with this uid and still held by the owner; `None` if it is gone.
+    async fn still_ours(&self, uid: &str, step: Step) -> Result<Option<Value>, Failure> {
+        let target = self.copies.target();
+        let live = self.client.get(&target.gvr, self.namespace, self.name).await.map_err(Failure::client(step))?;
+        let Some(live) = live.filter(|live| object::uid(live) == uid) else { return Ok(None) };
+        let refused = |refusal| Err(Failure::new(step, Trouble::Refused(refusal)));
+        if crate::copy::managed_label(&live) == Some(false) {
+            return refused(Refusal::ManagedLabelFalse);
+        }
+        match holder(&live, target, self.copies.hub()) {
+            Holder::Other(owner) => refused(Refusal::OwnedByOther(owner.into())),
+            Holder::Us(hold) if hold.epoch > self.epoch => refused(Refusal::HubBehind { found: hold.epoch, own: self.epoch }),
+            Holder::Us(_) | Holder::Nobody => Ok(Some(live)),
+        }
+    }
+
+    async fn patch(&self, kind: PatchKind, body: &Value, dry_run: bool) -> Result<Value, ClientError> {
+        let target = self.copies.target();
+        self.client.patch(&target.gvr, self.namespace, self.name, None, kind, body, target.manager, dry_run).await
+    }
+
+    async fn make_namespace(&self, namespace: &Value) -> Result<(), ClientError> {
+        let gvr = GroupVersionResource::new("", "v1", "namespaces");
+        match self.client.create(&gvr, "", namespace, self.copies.target().manager).await {
+            Err(error) if !error.is_already_exists() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A 404 that is about the namespace and not about the object or its kind.
+fn missing_namespace(error: &ClientError) -> bool {
+    error.is_not_found() && error.status().is_some_and(|s| s.details.get("kind").is_some_and(|kind| kind == "namespaces"))
+}
+
+/// A 404 that is about the object itself.
+fn names_object(error: &ClientError, name: &str) -> bool {
+    error.is_not_found() && error.status().is_some_and(|s| s.details.get("name").is_some_and(|found| found == name))
+}

@@ -1,0 +1,231 @@
+//! The lane of one member: its queue of jobs, so many at a time, and the breaker that holds them while it is silent.
+//!
+//! The lane keeps nothing of what is wanted in the long run: a job that ended is forgotten, a job that failed is
+//! remembered until the next one of the same copy. Whoever wants something asks again; the same job twice is one job.
+
+mod queue;
+
+use std::{sync::Arc, time::Duration};
+
+use comity_core::time::rfc3339;
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use crate::{
+    client::ClusterClient,
+    copies::Copies,
+    job::{Done, Failure, Job, Notes, Runner, Step, Trouble},
+    target::Target,
+};
+use queue::State;
+
+/// How urgent a job is; user edits go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A routine look.
+    Resync,
+    /// The member moved away from what was wanted.
+    Drift,
+    /// Somebody changed what is wanted.
+    User,
+}
+
+/// Where the last job of a copy stands.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// In the queue, or being carried out, since then.
+    Pending {
+        /// [`Job::fingerprint`].
+        fingerprint: u64,
+        /// When it was asked for.
+        since: Instant,
+    },
+    /// It failed.
+    Failed {
+        /// [`Job::fingerprint`].
+        fingerprint: u64,
+        /// Why.
+        failure: Arc<Failure>,
+        /// The same job is not carried out again before.
+        retry_at: Instant,
+    },
+}
+
+/// A job that ended.
+#[derive(Debug)]
+pub struct Report {
+    /// The member.
+    pub cluster: Arc<str>,
+    /// The target of the copy.
+    pub target: Arc<Target>,
+    /// Namespace of the copy.
+    pub namespace: Box<str>,
+    /// Name of the copy.
+    pub name: Box<str>,
+    /// What was done, or why not.
+    pub result: Result<Done, Arc<Failure>>,
+    /// What would have been done.
+    pub step: Step,
+    /// The namespace was made on the way.
+    pub made_namespace: bool,
+}
+
+/// Told of every job that ended. It must not block.
+pub type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
+
+/// How a lane behaves.
+#[derive(Clone)]
+pub struct LaneOptions {
+    /// The member's name.
+    pub cluster: Arc<str>,
+    /// Epoch of the hub.
+    pub epoch: u64,
+    /// Jobs at a time.
+    pub concurrency: usize,
+    /// Told of every job that ended.
+    pub on_report: OnReport,
+    /// Told when the member did not answer, so that its health is looked at now.
+    pub on_silence: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The lane. Clones share it.
+#[derive(Clone)]
+pub struct Lane {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: LaneOptions,
+    client: RwLock<Option<ClusterClient>>,
+    state: Mutex<State>,
+}
+
+impl Lane {
+    /// A lane without a connection: jobs wait.
+    pub fn new(options: LaneOptions) -> Self {
+        Self { inner: Arc::new(Inner { options, client: RwLock::new(None), state: Mutex::new(State::default()) }) }
+    }
+
+    /// The connection from now on; jobs that run keep theirs.
+    pub fn connect(&self, client: Option<ClusterClient>) {
+        *self.inner.client.write() = client;
+        self.resume();
+    }
+
+    /// The connection, where there is one.
+    pub fn client(&self) -> Option<ClusterClient> {
+        self.inner.client.read().clone()
+    }
+
+    /// The member answers again: what waits is carried out now.
+    pub fn resume(&self) {
+        self.inner.state.lock().mend();
+        self.pump();
+    }
+
+    /// Forgets what waits and what failed. Jobs that run are not stopped.
+    pub fn clear(&self) {
+        self.inner.state.lock().clear();
+    }
+
+    /// Wants a job done. A job of the same copy that still waits is replaced; one that failed is not repeated before its time.
+    pub fn submit(&self, copies: &Arc<Copies>, namespace: &str, name: &str, job: Job, urgency: Urgency) {
+        let accepted = self.inner.state.lock().submit(copies, namespace, name, job, urgency, Instant::now());
+        if accepted {
+            self.pump();
+        }
+    }
+
+    /// Where the last job of a copy stands; `None` when there is nothing to say.
+    pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str) -> Option<Attempt> {
+        self.inner.state.lock().attempt(copies, namespace, name)
+    }
+
+    /// Jobs that failed for want of this namespace may be tried again now.
+    pub fn namespace_exists(&self, namespace: &str) {
+        let freed = self.inner.state.lock().free_namespace(namespace);
+        for (copies, name) in freed {
+            copies.touch(namespace, &name);
+        }
+    }
+
+    /// Jobs that wait or run.
+    pub fn pending(&self) -> usize {
+        self.inner.state.lock().pending()
+    }
+
+    fn pump(&self) {
+        let Some(client) = self.client() else { return };
+        loop {
+            let next = self.inner.state.lock().next(self.inner.options.concurrency, Instant::now());
+            let Some(work) = next else { return };
+            let (lane, client) = (self.clone(), client.clone());
+            tokio::spawn(async move {
+                let mut notes = Notes::default();
+                let runner = Runner {
+                    client: &client,
+                    copies: &work.copies,
+                    epoch: lane.inner.options.epoch,
+                    now: rfc3339(Timestamp::now()),
+                    namespace: &work.namespace,
+                    name: &work.name,
+                };
+                let result = runner.run(&work.job, &mut notes).await;
+                lane.ended(work, result, notes);
+            });
+        }
+    }
+
+    fn ended(&self, work: queue::Work, result: Result<Done, Failure>, notes: Notes) {
+        if let Err(failure) = &result
+            && failure.is_unreachable()
+        {
+            let pause = self.inner.state.lock().silent(work, Instant::now());
+            (self.inner.options.on_silence)();
+            let lane = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(pause).await;
+                lane.pump();
+            });
+            return;
+        }
+        let result = result.map_err(Arc::new);
+        let report = Report {
+            cluster: self.inner.options.cluster.clone(),
+            target: work.copies.target().clone(),
+            namespace: work.namespace.clone(),
+            name: work.name.clone(),
+            step: match (&work.job, &result) {
+                (_, Err(failure)) => failure.step,
+                (Job::Apply(_), Ok(Done::Created)) => Step::Create,
+                (Job::Apply(_), _) => Step::Update,
+                (Job::Delete(_), _) => Step::Delete,
+                (Job::Release(_), _) => Step::Release,
+            },
+            result: result.clone(),
+            made_namespace: notes.made_namespace,
+        };
+        let copies = work.copies.clone();
+        self.inner.state.lock().ended(work, result, Instant::now());
+        (self.inner.options.on_report)(&report);
+        // success has told the listener through the index; a failure, and a second job that waited, are told here
+        copies.touch(&report.namespace, &report.name);
+        self.pump();
+    }
+}
+
+/// The first pause after a failure of a copy, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
+/// The same for a missing namespace: it is somebody else's next step.
+const RETRY_NAMESPACE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+fn pauses(failure: &Failure) -> (Duration, Duration) {
+    match failure.trouble {
+        Trouble::NamespaceMissing => RETRY_NAMESPACE,
+        _ => RETRY,
+    }
+}
+
+#[cfg(test)]
+mod tests;
