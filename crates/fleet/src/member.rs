@@ -134,7 +134,9 @@ pub(crate) struct Keeper {
     pub on_change: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Nothing is written for times alone more often than this.
+/// Between two looks at a member, whatever asks for them.
+const SPACING: Duration = Duration::from_secs(1);
+/// A status is written for its times alone not more often than this.
 const REFRESH: Duration = Duration::from_secs(300);
 
 impl Keeper {
@@ -154,6 +156,7 @@ impl Keeper {
                 judgement.reset();
                 version = None;
             }
+            let looked = Instant::now();
             let probe = match &client {
                 Ok(client) => probe::look(client, input.thresholds.timeout).await,
                 Err(why) => Probe::Malformed { why: why.clone() },
@@ -168,7 +171,8 @@ impl Keeper {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 changed = self.input.changed() => if changed.is_err() { return },
-                () = self.silence.notified() => {}
+                // many jobs may fail at once: that is one reason to look, not many
+                () = self.silence.notified() => tokio::time::sleep_until(looked + SPACING).await,
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod controller;
 pub mod events;
+pub mod executor;
 pub mod key;
 pub mod queue;
 pub mod workers;
@@ -9,6 +10,7 @@ pub mod workers;
 pub use comity_lane as lane;
 pub use controller::{Controller, Outcome};
 pub use events::{EventKind, EventRecorder};
+pub use executor::{Action, CopyAction, Executor};
 pub use key::Key;
 pub use queue::{Priority, Queue};
 pub use workers::run;

@@ -1,0 +1,240 @@
+//! The five steps of one federated object: gather, validate, plan, execute, report.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use comity_core::{Value, digest, object, time::rfc3339};
+use comity_fleet::{Fleet, FleetEvent};
+use comity_lane::{Cache, ClusterClient, Report};
+use comity_runtime::{
+    Action, Controller, CopyAction, Key, Outcome, Priority, Queue,
+    events::EventKind,
+    executor::{self},
+};
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use crate::{
+    gather,
+    model::{Hub, Observed},
+    plan::{self, Plan, sooner},
+    status,
+    types::Running,
+    validate, words,
+};
+
+/// Later changes of a status are gathered for so long; a write under way is given so long before it is told.
+const GATHER: Duration = Duration::from_millis(250);
+/// After so long the cache shows what was written.
+const CAUGHT_UP: Duration = Duration::from_secs(5);
+
+/// The domain's state.
+pub struct Federation {
+    pub(crate) hub: ClusterClient,
+    pub(crate) hub_mark: Hub,
+    pub(crate) fleet: Fleet,
+    pub(crate) queue: Queue,
+    /// The hub's own namespaces: their labels and uids.
+    pub(crate) namespaces: Cache,
+    pub(crate) types: RwLock<BTreeMap<String, Arc<Running>>>,
+    written: Mutex<HashMap<Key, (Instant, u64)>>,
+}
+
+impl Federation {
+    pub(crate) fn new(hub: ClusterClient, hub_mark: Hub, fleet: Fleet, queue: Queue, namespaces: Cache) -> Self {
+        Self { hub, hub_mark, fleet, queue, namespaces, types: RwLock::default(), written: Mutex::default() }
+    }
+
+    /// A type that runs, by the kind of its federated objects.
+    pub(crate) fn running(&self, owner_kind: &str) -> Option<Arc<Running>> {
+        self.types.read().get(owner_kind).cloned()
+    }
+
+    /// The type of FederatedNamespaces, if it runs.
+    pub(crate) fn namespace_type(&self) -> Option<Arc<Running>> {
+        self.types.read().values().find(|running| running.kind.is_namespace).cloned()
+    }
+
+    /// All objects of all types are looked at again.
+    pub(crate) fn look_again(&self) {
+        let types: Vec<Arc<Running>> = self.types.read().values().cloned().collect();
+        types.iter().for_each(|running| self.look_again_at(running));
+    }
+
+    /// All objects of one type are looked at again.
+    pub(crate) fn look_again_at(&self, running: &Running) {
+        for object in running.cache.list() {
+            self.queue.add(running.key(object::namespace(&object), object::name(&object)), Priority::Resync);
+        }
+    }
+
+    pub(crate) fn fleet_changed(&self, event: &FleetEvent) {
+        tracing::debug!(?event, "the fleet changed");
+        self.look_again();
+    }
+
+    /// Tells the event about a write to a member.
+    pub(crate) fn reported(&self, report: &Report) {
+        let Some(running) = self.running(&report.target.owner_kind) else { return };
+        let (namespace, name) = running.owner_of(&report.namespace, &report.name);
+        let Some(object) = running.cache.get(namespace, name) else { return };
+        let what = report.target.describe(&report.namespace, &report.name);
+        if report.made_namespace {
+            let message = format!("Namespace {namespace:?} has no FederatedNamespace and was created in cluster {:?}", &*report.cluster);
+            running.executor.recorder.record(&object, EventKind::Normal, "NamespaceImplicitlyFederated", &message);
+        }
+        match &report.result {
+            Ok(done) => {
+                if let Some((reason, message)) = words::event(*done, &what, &report.cluster) {
+                    running.executor.recorder.record(&object, EventKind::Normal, reason, &message);
+                }
+            }
+            Err(failure) => {
+                let (reason, message) = words::failed_event(failure, &what, &report.cluster);
+                running.executor.recorder.record(&object, EventKind::Warning, reason, &message);
+            }
+        }
+    }
+
+    /// Carries the plan out; what must wait is in the wake-up.
+    async fn execute(&self, running: &Running, seen: &Observed, plan: &mut Plan) -> Result<(), String> {
+        let mut written = None;
+        if let Some(finalizers) = plan.finalizers.take() {
+            let action = Action::Finalizers { object: seen.object.clone(), finalizers };
+            match running.executor.run(action).await {
+                executor::Outcome::Done(answer) => written = answer,
+                executor::Outcome::Failed(error) if error.is_not_found() => return Ok(()),
+                executor::Outcome::Failed(error) => return Err(format!("the finalizer: {error}")),
+                executor::Outcome::Held(held) => return Err(format!("the finalizer: {held:?}")),
+            }
+        }
+        let (namespace, name) = running.kind.copy_name(object::namespace(&seen.object), object::name(&seen.object));
+        for (cluster, verdict) in &mut plan.verdicts {
+            let (Some(job), Some(urgency)) = (verdict.job.take(), verdict.urgency) else { continue };
+            let (cluster, namespace, name) = (cluster.clone(), namespace.to_owned(), name.to_owned());
+            running.executor.run(Action::Copy(CopyAction { cluster, namespace, name, job, urgency })).await;
+        }
+        for (reason, message) in plan.warnings.drain(..) {
+            let (object, reason) = (seen.object.clone(), reason.to_owned());
+            running.executor.run(Action::Event { object, kind: EventKind::Warning, reason, message }).await;
+        }
+        if let Some(answer) = written {
+            // the next round must not write it again
+            let reached = running.cache.reached(object::resource_version(&answer));
+            let _ = tokio::time::timeout(CAUGHT_UP, reached).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the status if it is news and if its time has come.
+    async fn report(
+        &self,
+        running: &Running,
+        key: &Key,
+        seen: &Observed,
+        status: Value,
+        wake: &mut Option<Duration>,
+    ) -> Result<(), String> {
+        if !status::is_news(seen.object.get("status"), &status) {
+            return Ok(());
+        }
+        let content = digest::of(&status::essence(&status));
+        if let Some((at, last)) = self.written.lock().get(key).copied() {
+            let age = at.elapsed();
+            if last == content && age < CAUGHT_UP {
+                return Ok(());
+            }
+            if age < GATHER {
+                sooner(wake, GATHER.saturating_sub(age));
+                return Ok(());
+            }
+        }
+        match running.executor.run(Action::Status { object: seen.object.clone(), status }).await {
+            executor::Outcome::Failed(error) if error.is_not_found() => Ok(()),
+            executor::Outcome::Failed(error) => Err(format!("the status: {error}")),
+            executor::Outcome::Done(_) | executor::Outcome::Held(_) => {
+                let mut written = self.written.lock();
+                if written.len() > 1024 {
+                    written.retain(|_, (at, _)| at.elapsed() < CAUGHT_UP);
+                }
+                written.insert(key.clone(), (Instant::now(), content));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether the status has to wait for what is about to be known, and how long at most.
+fn settling(plan: &Plan, wake: &mut Option<Duration>) -> bool {
+    if plan.verdicts.values().any(|v| v.unread) {
+        return true;
+    }
+    let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < GATHER).min();
+    match youngest {
+        Some(since) => {
+            sooner(wake, GATHER.saturating_sub(since));
+            true
+        }
+        None => false,
+    }
+}
+
+#[async_trait]
+impl Controller for Federation {
+    fn name(&self) -> &str {
+        "federation"
+    }
+
+    async fn reconcile(&self, key: &Key) -> Outcome {
+        let Some(running) = self.running(&key.kind) else { return Outcome::Done };
+        let Some(object) = running.cache.get(&key.namespace, &key.name) else {
+            self.written.lock().remove(key);
+            return Outcome::Done;
+        };
+        // whether a namespace is federated must be known, or an object could land where its namespace does not go
+        if self.namespace_type().is_some_and(|namespaces| !namespaces.cache.is_synced()) {
+            return Outcome::Done;
+        }
+        let seen = gather::observe(self, &running, object);
+        let now = rfc3339(Timestamp::now());
+        let planned = if object::is_deleting(&seen.object) {
+            Ok(plan::removal(&seen, &validate::deletion(&seen.object).unwrap_or_default()))
+        } else {
+            validate::desired(&seen).map(|want| plan::plan(&seen, &want))
+        };
+        let mut wake = None;
+        let done = match planned {
+            Err(problems) => {
+                for problem in problems.iter().filter(|_| plan::urgency(&seen) == comity_lane::Urgency::User) {
+                    running.executor.recorder.record(&seen.object, EventKind::Warning, problem.reason, &problem.message);
+                }
+                self.report(&running, key, &seen, status::invalid(&seen, &problems, &now), &mut wake).await
+            }
+            Ok(mut plan) => {
+                let hold = settling(&plan, &mut wake);
+                let status = status::report(&seen, &plan, &now);
+                let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
+                match self.execute(&running, &seen, &mut plan).await {
+                    Ok(()) if hold || going => Ok(()),
+                    Ok(()) => self.report(&running, key, &seen, status, &mut wake).await,
+                    Err(why) => Err(why),
+                }
+                .inspect(|()| {
+                    if let Some(at) = plan.wake {
+                        sooner(&mut wake, at)
+                    }
+                })
+            }
+        };
+        match (done, wake) {
+            (Err(why), _) => Outcome::Retry(why),
+            (Ok(()), Some(after)) => Outcome::Again(after),
+            (Ok(()), None) => Outcome::Done,
+        }
+    }
+}

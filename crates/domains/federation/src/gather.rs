@@ -1,0 +1,73 @@
+//! Reads caches; decides nothing.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use comity_api_kubefed::{cluster, federated::Placement, keys};
+use comity_core::{Value, object};
+use comity_fleet::Member;
+use comity_lane::{Attempt, Seen};
+use tokio::time::Instant;
+
+use crate::{
+    domain::Federation,
+    model::{FederatedType, MemberSeen, NamespaceSeen, Observed, Progress},
+    types::Running,
+    words,
+};
+
+/// Everything that is known about one federated object.
+pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>) -> Observed {
+    let (namespace, name) = (object::namespace(&object), object::name(&object));
+    let settings = federation.fleet.settings().borrow().clone();
+    let members = federation.fleet.members();
+    let members = members.iter().map(|(cluster, m)| (cluster.clone(), member(m, &running.kind, namespace, name))).collect();
+    let hub_namespace = federation.namespaces.get("", namespace);
+    Observed {
+        hub: federation.hub_mark.clone(),
+        kind: running.kind.clone(),
+        members,
+        namespace: namespace_seen(federation, running, &object, hub_namespace.as_deref()),
+        hub_namespace_uid: hub_namespace.as_deref().map(|n| object::uid(n).to_owned()).unwrap_or_default(),
+        adopt_by_default: settings.adopt_resources,
+        object,
+    }
+}
+
+fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &str) -> MemberSeen {
+    let (namespace, name) = kind.copy_name(namespace, name);
+    let copies = member.copies(&kind.target.owner_kind);
+    MemberSeen {
+        labels: member.labels(),
+        health: member.health(),
+        copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
+        progress: copies.and_then(|copies| member.lane.attempt(&copies, namespace, name)).map_or(Progress::Idle, progress),
+    }
+}
+
+fn progress(attempt: Attempt) -> Progress {
+    let now = Instant::now();
+    match attempt {
+        Attempt::Pending { fingerprint, since } => Progress::Pending { fingerprint, since: now.saturating_duration_since(since) },
+        Attempt::Failed { fingerprint, failure, retry_at } => {
+            let retry_in: Duration = retry_at.saturating_duration_since(now);
+            Progress::Failed { fingerprint, fault: words::fault(&failure), retry_in }
+        }
+    }
+}
+
+fn namespace_seen(federation: &Federation, running: &Running, object: &Value, hub_namespace: Option<&Value>) -> NamespaceSeen {
+    if !running.kind.target.namespaced {
+        return NamespaceSeen::None;
+    }
+    let namespace = object::namespace(object);
+    let federated = federation.namespace_type().and_then(|namespaces| namespaces.cache.get(namespace, namespace));
+    match federated {
+        // an unreadable placement places nowhere, which is what validation says of it
+        Some(federated) => {
+            let placement = object::at(&federated, &["spec", "placement"]).unwrap_or(&Value::Null);
+            NamespaceSeen::Federated(Placement::read(placement).unwrap_or_default())
+        }
+        None if object::annotation(object, keys::COMPAT) == Some("strict") => NamespaceSeen::Strict,
+        None => NamespaceSeen::Implicit(hub_namespace.map(cluster::labels).unwrap_or_else(BTreeMap::new)),
+    }
+}

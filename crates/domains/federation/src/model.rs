@@ -1,0 +1,180 @@
+//! What is seen and what is wanted: plain sorted values, the whole input of planning.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use comity_api_kubefed::{
+    ApiResource,
+    federated::{ClusterOverrides, Placement},
+};
+use comity_core::{GroupKind, Value};
+use comity_fleet::Health;
+use comity_lane::{Seen, Target, arbitrate::Adopt};
+use comity_placement::NamespaceRule;
+
+/// Label that every copy of a federated object carries.
+pub const MANAGED: &str = comity_core::labels::KUBEFED_MANAGED;
+/// Field manager in members and on the hub.
+pub const MANAGER: &str = "comity-federation";
+/// Name of the domain in ownership marks.
+pub const DOMAIN: &str = "federation";
+
+/// One federated type, as its configuration describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederatedType {
+    /// The copies.
+    pub target: Arc<Target>,
+    /// The federated kind on the hub.
+    pub federated: ApiResource,
+    /// The copies are namespaces.
+    pub is_namespace: bool,
+}
+
+impl FederatedType {
+    /// From a type configuration.
+    pub fn of(config: &comity_api_kubefed::FederatedTypeConfig) -> Self {
+        let (target, federated) = (&config.spec.target_type, &config.spec.federated_type);
+        let owner_kind = GroupKind { group: federated.group.clone(), kind: federated.kind.clone() }.to_string();
+        let target = Target {
+            domain: DOMAIN,
+            manager: MANAGER,
+            owner_kind,
+            gvr: target.gvr(),
+            gvk: target.gvk(),
+            namespaced: target.namespaced(),
+            selector: format!("{MANAGED}=true"),
+            keeps_status: config.collects_status(),
+        };
+        Self { target: Arc::new(target), federated: federated.clone(), is_namespace: config.is_namespace() }
+    }
+
+    /// Namespace and name of the copies of a federated object.
+    pub fn copy_name<'a>(&self, namespace: &'a str, name: &'a str) -> (&'a str, &'a str) {
+        if self.target.namespaced { (namespace, name) } else { ("", name) }
+    }
+}
+
+/// Who plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hub {
+    /// The hub's id.
+    pub id: Arc<str>,
+    /// The hub's epoch.
+    pub epoch: u64,
+}
+
+/// Everything that is known when planning begins.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Who plans.
+    pub hub: Hub,
+    /// The type.
+    pub kind: Arc<FederatedType>,
+    /// The federated object.
+    pub object: Arc<Value>,
+    /// The joined members by name.
+    pub members: BTreeMap<String, MemberSeen>,
+    /// What the namespace says.
+    pub namespace: NamespaceSeen,
+    /// UID of the hub's namespace that a FederatedNamespace stands for: a member with it is the hub itself.
+    pub hub_namespace_uid: String,
+    /// KubeFed's `adoptResources`.
+    pub adopt_by_default: bool,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub struct MemberSeen {
+    /// Labels that placements select by.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it answers.
+    pub health: Health,
+    /// The copy there.
+    pub copy: Seen,
+    /// Where the last job stands.
+    pub progress: Progress,
+}
+
+/// Where the last job of a copy stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing to say.
+    #[default]
+    Idle,
+    /// It waits or runs.
+    Pending {
+        /// Which job.
+        fingerprint: u64,
+        /// For so long.
+        since: Duration,
+    },
+    /// It failed.
+    Failed {
+        /// Which job.
+        fingerprint: u64,
+        /// What the status says.
+        fault: Fault,
+        /// Time until the same job may be tried again.
+        retry_in: Duration,
+    },
+}
+
+/// Why one cluster's copy is not as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// KubeFed's status word, or one that Comity adds.
+    pub status: &'static str,
+    /// Machine-readable reason.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault whose reason says more than the status word.
+    pub fn new(status: &'static str, reason: &str, message: impl Into<String>) -> Self {
+        Self { status, reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+/// What the namespace of a federated object says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NamespaceSeen {
+    /// Nothing: the copies are not namespaced.
+    None,
+    /// There is a FederatedNamespace with this placement.
+    Federated(Placement),
+    /// There is none: the namespace follows the object, with these labels.
+    Implicit(BTreeMap<String, String>),
+    /// There is none, and KubeFed's behaviour to the letter was asked for.
+    Strict,
+}
+
+/// The valid wish of a federated object.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The object for every cluster, before overrides.
+    pub template: Value,
+    /// Where it goes.
+    pub placement: comity_placement::Placement,
+    /// What its namespace allows.
+    pub namespace: NamespaceRule,
+    /// What differs by cluster.
+    pub overrides: Vec<ClusterOverrides>,
+    /// `spec.replicas` belongs to the member.
+    pub retain_replicas: bool,
+    /// What happens with unmanaged objects of the same name.
+    pub adopt: Adopt,
+    /// How copies are deleted.
+    pub deletion: Deletion,
+}
+
+/// How copies are deleted.
+#[derive(Clone, Debug, Default)]
+pub struct Deletion {
+    /// Options of every delete.
+    pub options: comity_lane::DeleteOptions,
+    /// The copies stay and lose their marks.
+    pub orphan: bool,
+    /// Members that do not answer are not waited for.
+    pub forget_unreachable: bool,
+}

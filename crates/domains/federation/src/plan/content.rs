@@ -1,0 +1,119 @@
+//! What the copy must say in one cluster: template, retention, overrides, label. The order is KubeFed's.
+
+use std::collections::BTreeSet;
+
+use comity_api_kubefed::federated::{ClusterOverrides, Override};
+use comity_core::{Map, Value, digest, json, object};
+use comity_lane::Copy;
+
+use crate::model::{Desired, Fault, MANAGED, Observed};
+
+/// A copy's content before the ownership mark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// The object to apply.
+    pub object: Value,
+    /// Its digest, never 0.
+    pub content: u64,
+}
+
+/// Paths that an override may not touch, with everything below.
+const FORBIDDEN: [&str; 4] = ["/metadata/namespace", "/metadata/name", "/metadata/generateName", "/kind"];
+
+/// The content for one cluster.
+///
+/// # Errors
+/// The overrides for this cluster cannot be applied.
+pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy>) -> Result<Rendered, Fault> {
+    let failed = |message: String| Fault::new("ApplyOverridesFailed", "ApplyOverridesFailed", message);
+    let mut body = from_template(seen, &want.template);
+    if want.retain_replicas {
+        retain_replicas(&mut body, copy);
+    }
+    if let Some(overrides) = only_entry(&want.overrides, cluster).map_err(failed)? {
+        apply(&mut body, overrides, cluster).map_err(failed)?;
+    }
+    identity(seen, &mut body);
+    object::set(&mut body, &["metadata", "labels", MANAGED], "true".into());
+    let content = digest::of(&body).max(1);
+    Ok(Rendered { object: body, content })
+}
+
+/// The template with the kind's and the object's names; of its metadata only labels and annotations count.
+fn from_template(seen: &Observed, template: &Value) -> Value {
+    let mut body = json!({"apiVersion": object::str_at(template, &["apiVersion"]), "kind": "", "metadata": {}});
+    if object::str_at(&body, &["apiVersion"]).is_empty() {
+        body["apiVersion"] = seen.kind.target.gvk.api_version().into();
+    }
+    for key in ["labels", "annotations"] {
+        if let Some(Value::Object(map)) = object::at(template, &["metadata", key]) {
+            body["metadata"][key] = Value::Object(map.clone());
+        }
+    }
+    for (key, value) in template.as_object().into_iter().flatten() {
+        if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata" | "status") {
+            body[key] = value.clone();
+        }
+    }
+    identity(seen, &mut body);
+    body
+}
+
+fn identity(seen: &Observed, body: &mut Value) {
+    let (namespace, name) = seen.kind.copy_name(object::namespace(&seen.object), object::name(&seen.object));
+    object::set(body, &["kind"], seen.kind.target.gvk.kind.as_str().into());
+    object::set(body, &["metadata", "name"], name.into());
+    if namespace.is_empty() {
+        object::remove(body, &["metadata", "namespace"]);
+    } else {
+        object::set(body, &["metadata", "namespace"], namespace.into());
+    }
+}
+
+/// The live value stays: left out once another manager owns it, repeated until then so that it does not fall back.
+fn retain_replicas(body: &mut Value, copy: Option<&Copy>) {
+    let Some(copy) = copy else { return };
+    match copy.replicas {
+        Some(_) if copy.replicas_held => drop(object::remove(body, &["spec", "replicas"])),
+        Some(live) => object::set(body, &["spec", "replicas"], live.into()),
+        None => {}
+    }
+}
+
+fn only_entry<'a>(all: &'a [ClusterOverrides], cluster: &str) -> Result<Option<&'a ClusterOverrides>, String> {
+    let mut entries = all.iter().filter(|entry| entry.cluster == cluster);
+    let first = entries.next();
+    if entries.next().is_some() { Err(format!("cluster {cluster:?} appears more than once")) } else { Ok(first) }
+}
+
+fn apply(body: &mut Value, overrides: &ClusterOverrides, cluster: &str) -> Result<(), String> {
+    let mut paths = BTreeSet::new();
+    for (index, step) in overrides.patches.iter().enumerate() {
+        let forbidden = |rule: &str| step.path.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if FORBIDDEN.iter().any(|rule| forbidden(rule)) {
+            return Err(format!("override[{index}] for cluster {cluster:?} has an invalid path: {}", step.path));
+        }
+        if !paths.insert(&step.path) {
+            return Err(format!("path {:?} appears more than once for cluster {cluster:?}", step.path));
+        }
+    }
+    let steps = overrides.patches.iter().map(operation).collect::<Vec<_>>();
+    let patch: json_patch::Patch =
+        serde_json::from_value(Value::Array(steps)).map_err(|e| format!("overrides for cluster {cluster:?}: {e}"))?;
+    json_patch::patch(body, &patch).map_err(|e| {
+        let at = overrides.patches.get(e.operation).map_or("", |step| step.path.as_str());
+        format!("override[{}] for cluster {cluster:?}, path {at:?}: {}", e.operation, e.kind)
+    })?;
+    if body.is_object() { Ok(()) } else { Err(format!("overrides for cluster {cluster:?} leave no object")) }
+}
+
+fn operation(step: &Override) -> Value {
+    let op = if step.op.is_empty() { "replace" } else { step.op.as_str() };
+    let mut operation = Map::new();
+    operation.insert("op".to_owned(), op.into());
+    operation.insert("path".to_owned(), step.path.as_str().into());
+    if op != "remove" {
+        operation.insert("value".to_owned(), step.value.clone());
+    }
+    Value::Object(operation)
+}

@@ -1,0 +1,67 @@
+//! The federated object is being deleted: its copies go, or are released, and then its finalizer.
+
+use comity_api_kubefed::{federated::ClusterEntry, keys};
+use comity_core::object;
+use comity_fleet::Health;
+use comity_lane::{Job, Release, Seen};
+
+use super::{Plan, Verdict, safety, settle};
+use crate::model::{Deletion, Fault, MemberSeen, Observed, Progress};
+
+/// Plans for an object with a deletion timestamp.
+pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
+    let mut plan = Plan::default();
+    let finalizers: Vec<String> = object::finalizers(&seen.object).map(str::to_owned).collect();
+    if !finalizers.iter().any(|f| f == keys::SYNC_FINALIZER) {
+        return plan;
+    }
+    let mut all_gone = true;
+    for (name, member) in &seen.members {
+        let Some(mut verdict) = decide(seen, deletion, name, member) else { continue };
+        verdict.because = "the federated object is being deleted";
+        settle(&mut verdict, Some(member), &mut plan.wake);
+        all_gone = false;
+        plan.verdicts.insert(name.clone(), verdict);
+    }
+    if all_gone {
+        plan.finalizers = Some(finalizers.into_iter().filter(|f| f != keys::SYNC_FINALIZER).collect());
+    }
+    plan
+}
+
+/// `None` when the member holds nothing of this object.
+fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen) -> Option<Verdict> {
+    let answers = member.health == Health::Ready;
+    if !answers && deletion.forget_unreachable {
+        return None;
+    }
+    if let Some(copy) = safety::ours(&member.copy) {
+        if deletion.orphan && answers {
+            let job = Job::Release(Release { uid: copy.uid.to_string() });
+            return Some(Verdict { job: Some(job), urgency: Some(super::urgency(seen)), ..Verdict::default() });
+        }
+        return Some(safety::hold_or_delete(seen, deletion, member, copy));
+    }
+    // a write that is still under way may yet make one
+    if let Progress::Pending { since, .. } = member.progress {
+        return Some(Verdict { pending: Some(since), ..Verdict::default() });
+    }
+    // a member that was told to have a copy may have one that nobody has seen; without a status nobody knows who was
+    let told = ClusterEntry::of(&seen.object);
+    if !told.is_empty() && !told.iter().any(|entry| entry.name == name) {
+        return None;
+    }
+    match (&member.copy, &member.health) {
+        (Seen::Present(_) | Seen::NotServed, _) | (Seen::Absent, Health::Ready) => None,
+        (_, Health::Unknown) => Some(Verdict::unread()),
+        (Seen::Unknown(why), Health::Ready) if why.is_empty() => Some(Verdict::unread()),
+        (Seen::Unknown(why), Health::Ready) => {
+            let message = format!("whether the cluster has a copy is not known: {why}");
+            Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
+        }
+        (_, Health::NotReady { message, .. }) => {
+            let message = format!("the cluster does not answer, and may have a copy: {message}");
+            Some(Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message)))
+        }
+    }
+}

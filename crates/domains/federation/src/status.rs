@@ -1,0 +1,113 @@
+//! What the user sees of one federated object. Pure; equal but for times means no write.
+
+mod conditions;
+mod health;
+
+use comity_api_kubefed::federated::ClusterEntry;
+use comity_core::{Value, json, object};
+use comity_lane::Seen;
+
+use crate::{model::Observed, plan::Plan, validate::Problem};
+use health::Counts;
+
+/// Above so many clusters the members' own status stays where it is.
+const REMOTE_STATUS_LIMIT: usize = 20;
+/// The status of an object whose plan was made.
+pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
+    let mut entries = Vec::new();
+    let mut counts = Counts::default();
+    let (mut placed, mut in_sync) = (0_usize, 0_usize);
+    let few = plan.verdicts.values().filter(|v| v.placed).count() <= REMOTE_STATUS_LIMIT;
+    for (name, verdict) in &plan.verdicts {
+        placed += usize::from(verdict.placed);
+        in_sync += usize::from(verdict.in_sync);
+        if !verdict.placed && verdict.fault.is_none() && verdict.pending.is_none() && verdict.job.is_none() {
+            continue;
+        }
+        let mut entry = ClusterEntry { name: name.clone(), ..ClusterEntry::default() };
+        if let Some(fault) = &verdict.fault {
+            fault.status.clone_into(&mut entry.status);
+            entry.reason.clone_from(&fault.reason);
+            entry.message.clone_from(&fault.message);
+        } else if !verdict.placed {
+            "WaitingForRemoval".clone_into(&mut entry.status);
+        } else if verdict.pending.is_some() || verdict.unread {
+            "Pending".clone_into(&mut entry.status);
+            "WriteUnderWay".clone_into(&mut entry.reason);
+        }
+        let remote = seen.members.get(name).and_then(|member| remote_status(&member.copy));
+        if verdict.placed {
+            let one = health::count(verdict.replicas, remote.as_ref(), generation(seen, name));
+            entry.replicas = one.desired;
+            entry.ready_replicas = one.desired.map(|_| one.ready);
+            counts.add(name, &one);
+            if few {
+                entry.remote_status = remote;
+            }
+        }
+        entries.push(entry);
+    }
+    let conditions = conditions::of(seen, &entries, &counts, now);
+    assemble(seen, conditions, entries, &counts, (in_sync, placed))
+}
+
+/// The status of an object that cannot be planned: what was seen of its clusters stays.
+pub fn invalid(seen: &Observed, problems: &[Problem], now: &str) -> Value {
+    let reason = problems.first().map_or("ComputePlacementFailed", |p| p.reason);
+    let message = problems.iter().map(|p| p.message.as_str()).collect::<Vec<_>>().join("; ");
+    let mut status = seen.object.get("status").filter(|s| s.is_object()).cloned().unwrap_or_else(|| json!({}));
+    status["observedGeneration"] = object::generation(&seen.object).into();
+    status["conditions"] = conditions::failed(seen, reason, &message, now);
+    status
+}
+
+/// Whether a new status says something that the stored one does not.
+pub fn is_news(stored: Option<&Value>, new: &Value) -> bool {
+    stored.map(essence) != Some(essence(new))
+}
+
+/// A status without its times.
+pub fn essence(status: &Value) -> Value {
+    let mut essence = status.clone();
+    if let Some(Value::Array(conditions)) = essence.get_mut("conditions") {
+        for condition in conditions {
+            for time in ["lastUpdateTime", "lastTransitionTime"] {
+                object::remove(condition, &[time]);
+            }
+        }
+    }
+    essence
+}
+
+fn assemble(seen: &Observed, conditions: Value, entries: Vec<ClusterEntry>, counts: &Counts, clusters: (usize, usize)) -> Value {
+    let mut status = json!({"observedGeneration": object::generation(&seen.object), "conditions": conditions});
+    status["clusters"] = entries.iter().map(ClusterEntry::to_value).collect::<Vec<_>>().into();
+    status["summary"] = json!({"clusters": format!("{}/{}", clusters.0, clusters.1)});
+    if counts.any() {
+        status["summary"]["ready"] = format!("{}/{}", counts.ready, counts.desired).into();
+        let totals = [
+            ("replicas", counts.desired),
+            ("readyReplicas", counts.ready),
+            ("updatedReplicas", counts.updated),
+            ("availableReplicas", counts.available),
+        ];
+        for (key, count) in totals {
+            status[key] = count.into();
+        }
+    }
+    status
+}
+
+fn remote_status(copy: &Seen) -> Option<Value> {
+    match copy {
+        Seen::Present(copy) => serde_json::from_str(copy.status.as_deref()?).ok().filter(Value::is_object),
+        _ => None,
+    }
+}
+
+fn generation(seen: &Observed, cluster: &str) -> i64 {
+    match seen.members.get(cluster).map(|m| &m.copy) {
+        Some(Seen::Present(copy)) => copy.generation,
+        _ => 0,
+    }
+}

@@ -1,0 +1,120 @@
+//! From the federated object to what is wanted, or to every problem at once.
+
+use comity_api_kubefed::{FederatedSpec, keys};
+use comity_core::{LabelSelector, Value, object};
+use comity_lane::{DeleteOptions, Propagation, arbitrate::Adopt};
+use comity_placement::{NamespaceRule, Placement};
+
+use crate::model::{Deletion, Desired, NamespaceSeen, Observed};
+
+/// A problem of the whole object: nothing is written anywhere while it stands, and nothing is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Machine-readable reason.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// Reads the wish.
+///
+/// # Errors
+/// All problems of the object.
+pub fn desired(seen: &Observed) -> Result<Desired, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let (namespace, name) = (object::namespace(&seen.object), object::name(&seen.object));
+    if seen.kind.is_namespace && namespace != name {
+        let message = "The name of a federated namespace must match the name of its containing namespace.";
+        problems.push(Problem { reason: "InvalidName", message: message.to_owned() });
+    }
+    let mut compute = |message: String| problems.push(Problem { reason: "ComputePlacementFailed", message });
+    let spec = match FederatedSpec::read(&seen.object) {
+        Ok(spec) => spec,
+        Err(problem) => {
+            compute(problem.0);
+            return Err(problems);
+        }
+    };
+    let placement = placement(&spec.placement).unwrap_or_else(|why| {
+        compute(why);
+        Placement::default()
+    });
+    let rule = match &seen.namespace {
+        _ if seen.kind.is_namespace && (keys::RESERVED_NAMESPACES.contains(&name) || name == keys::SYSTEM_NAMESPACE) => {
+            NamespaceRule::Reserved
+        }
+        NamespaceSeen::None | NamespaceSeen::Implicit(_) => NamespaceRule::Free,
+        NamespaceSeen::Strict => NamespaceRule::Missing,
+        NamespaceSeen::Federated(written) => match self::placement(written) {
+            Ok(placement) => NamespaceRule::Federated(placement),
+            Err(why) => {
+                compute(format!("the FederatedNamespace: {why}"));
+                NamespaceRule::Missing
+            }
+        },
+    };
+    let adopt = adopt(seen).unwrap_or_else(|message| {
+        problems.push(Problem { reason: "InvalidAnnotation", message });
+        Adopt::Abort
+    });
+    let deletion = deletion(&seen.object).unwrap_or_else(|message| {
+        problems.push(Problem { reason: "InvalidAnnotation", message });
+        Deletion::default()
+    });
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Desired {
+        template: spec.template,
+        placement,
+        namespace: rule,
+        overrides: spec.overrides,
+        retain_replicas: spec.retain_replicas,
+        adopt,
+        deletion,
+    })
+}
+
+fn placement(written: &comity_api_kubefed::federated::Placement) -> Result<Placement, String> {
+    let selector = match &written.selector {
+        None => None,
+        Some(selector) => Some(LabelSelector::from_object(selector).map_err(|e| format!("spec.placement.clusterSelector: {e}"))?),
+    };
+    Ok(Placement { clusters: written.clusters.clone(), selector })
+}
+
+fn adopt(seen: &Observed) -> Result<Adopt, String> {
+    match object::annotation(&seen.object, keys::ADOPT) {
+        None if seen.adopt_by_default => Ok(Adopt::Adopt),
+        None => Ok(Adopt::Abort),
+        Some("Abort") => Ok(Adopt::Abort),
+        Some("Adopt") => Ok(Adopt::Adopt),
+        Some("AdoptIfEqual") => Ok(Adopt::AdoptIfEqual),
+        Some("ReadOnly") => Ok(Adopt::ReadOnly),
+        Some(other) => Err(format!("annotation {}: {other:?} is none of Abort, Adopt, AdoptIfEqual, ReadOnly", keys::ADOPT)),
+    }
+}
+
+/// How the object's copies go; KubeFed's annotations are honoured.
+///
+/// # Errors
+/// The annotation with delete options is not readable.
+pub fn deletion(object: &Value) -> Result<Deletion, String> {
+    let mut options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    if let Some(text) = object::annotation(object, keys::DELETE_OPTION) {
+        let written: Value = serde_json::from_str(text).map_err(|e| format!("annotation {}: {e}", keys::DELETE_OPTION))?;
+        options.grace_seconds = written["gracePeriodSeconds"].as_u64();
+        options.propagation = match written["propagationPolicy"].as_str() {
+            None => options.propagation,
+            Some("Background") => Some(Propagation::Background),
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some(other) => return Err(format!("annotation {}: unknown propagationPolicy {other:?}", keys::DELETE_OPTION)),
+        };
+    }
+    Ok(Deletion {
+        options,
+        orphan: object::annotation(object, keys::ORPHAN) == Some("true"),
+        forget_unreachable: object::annotation(object, keys::ON_UNREACHABLE) == Some("Orphan"),
+    })
+}

@@ -1,0 +1,154 @@
+//! The one place where plans become requests.
+//!
+//! A plan is a list of [`Action`]s, a closed set. Writes to members go to the member's lane and are not waited for: the
+//! lane tells its outcome through the index that the next plan reads. Writes to the hub are carried out here. Effects
+//! outside of Kubernetes get their own closed set with the first domain that has one.
+
+mod guard;
+
+use std::sync::Arc;
+
+use comity_core::{GroupVersionKind, GroupVersionResource, Value, json, object};
+use comity_fleet::{Fleet, Member};
+use comity_lane::{ClientError, ClusterClient, Copies, Job, PatchKind, Urgency};
+
+use crate::events::{EventKind, EventRecorder};
+
+pub use guard::Held;
+
+/// One step of a plan.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A write to one member.
+    Copy(CopyAction),
+    /// The finalizers of an object on the hub, planned on a state of it.
+    Finalizers {
+        /// The object.
+        object: Arc<Value>,
+        /// All finalizers that it should have.
+        finalizers: Vec<String>,
+    },
+    /// The status of an object on the hub.
+    Status {
+        /// The object.
+        object: Arc<Value>,
+        /// Its whole status.
+        status: Value,
+    },
+    /// An event about an object on the hub.
+    Event {
+        /// The object.
+        object: Arc<Value>,
+        /// Whether it is a warning.
+        kind: EventKind,
+        /// Machine-readable reason.
+        reason: String,
+        /// For people.
+        message: String,
+    },
+}
+
+/// A write to one member.
+#[derive(Clone, Debug)]
+pub struct CopyAction {
+    /// The member.
+    pub cluster: String,
+    /// Namespace of the copy.
+    pub namespace: String,
+    /// Name of the copy.
+    pub name: String,
+    /// What is wanted.
+    pub job: Job,
+    /// How urgent it is.
+    pub urgency: Urgency,
+}
+
+/// What came of an action on the hub.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Handed over, or done; the hub's answer where there is one.
+    Done(Option<Value>),
+    /// The hub refused or did not answer.
+    Failed(ClientError),
+    /// The guard keeps it back.
+    Held(Held),
+}
+
+/// Carries out the actions of one kind of owners.
+#[derive(Clone)]
+pub struct Executor {
+    /// The hub.
+    pub hub: ClusterClient,
+    /// The members.
+    pub fleet: Fleet,
+    /// Tells events.
+    pub recorder: EventRecorder,
+    /// Resource of the owners on the hub.
+    pub owner: GroupVersionResource,
+    /// Kind of the owners.
+    pub owner_gvk: GroupVersionKind,
+    /// Kind of the owners as marks write it; names the indexes.
+    pub owner_kind: String,
+    /// Field manager on the hub.
+    pub manager: &'static str,
+}
+
+impl Executor {
+    /// Carries out one action.
+    pub async fn run(&self, action: Action) -> Outcome {
+        match action {
+            Action::Copy(action) => self.copy(action),
+            Action::Finalizers { object, finalizers } => self.finalizers(&object, &finalizers).await,
+            Action::Status { object, status } => self.status(&object, &status).await,
+            Action::Event { object, kind, reason, message } => {
+                self.recorder.record(&object, kind, &reason, &message);
+                Outcome::Done(None)
+            }
+        }
+    }
+
+    fn copy(&self, action: CopyAction) -> Outcome {
+        if let Err(held) = guard::check(&action) {
+            return Outcome::Held(held);
+        }
+        if let Some((member, copies)) = self.index(&action.cluster) {
+            member.lane.submit(&copies, &action.namespace, &action.name, action.job, action.urgency);
+        }
+        Outcome::Done(None)
+    }
+
+    fn index(&self, cluster: &str) -> Option<(Arc<Member>, Arc<Copies>)> {
+        let member = self.fleet.member(cluster)?;
+        let copies = member.copies(&self.owner_kind)?;
+        Some((member, copies))
+    }
+
+    /// A merge patch that only the planned state takes.
+    async fn finalizers(&self, owner: &Value, finalizers: &[String]) -> Outcome {
+        let patch = json!({"metadata": {
+            "uid": object::uid(owner), "resourceVersion": object::resource_version(owner), "finalizers": finalizers,
+        }});
+        self.patch(owner, None, PatchKind::Merge, &patch).await
+    }
+
+    async fn status(&self, owner: &Value, status: &Value) -> Outcome {
+        let body = json!({
+            "apiVersion": self.owner_gvk.api_version(), "kind": self.owner_gvk.kind,
+            "metadata": {"name": object::name(owner), "namespace": object::namespace(owner), "uid": object::uid(owner)},
+            "status": status,
+        });
+        self.patch(owner, Some("status"), PatchKind::Apply { force: true }, &body).await
+    }
+
+    async fn patch(&self, owner: &Value, subresource: Option<&str>, kind: PatchKind, body: &Value) -> Outcome {
+        let (namespace, name) = (object::namespace(owner), object::name(owner));
+        let mut body = body.clone();
+        if namespace.is_empty() {
+            object::remove(&mut body, &["metadata", "namespace"]);
+        }
+        match self.hub.patch(&self.owner, namespace, name, subresource, kind, &body, self.manager, false).await {
+            Ok(answer) => Outcome::Done(Some(answer)),
+            Err(error) => Outcome::Failed(error),
+        }
+    }
+}
