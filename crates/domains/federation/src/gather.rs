@@ -1,6 +1,6 @@
 //! Reads caches; decides nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use comity_api_kubefed::{cluster, federated::Placement, keys};
 use comity_core::{Value, object};
@@ -68,6 +68,6 @@ fn namespace_seen(federation: &Federation, running: &Running, object: &Value, hu
             NamespaceSeen::Federated(Placement::read(placement).unwrap_or_default())
         }
         None if object::annotation(object, keys::COMPAT) == Some("strict") => NamespaceSeen::Strict,
-        None => NamespaceSeen::Implicit(hub_namespace.map(cluster::labels).unwrap_or_else(BTreeMap::new)),
+        None => NamespaceSeen::Implicit(hub_namespace.map(cluster::labels).unwrap_or_default()),
     }
 }
