@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admission::Admission,
+    admission::{self, Admission},
     authn, authz, boot,
     config::{Config, StartError},
     crd, discovery,
@@ -67,7 +67,7 @@ impl Cx {
             crd: crd::State::new(&config),
             in_flight: InFlight::new(config.max_reading, config.max_mutating),
             registry: LiveRegistry::new(),
-            admission: config.admission,
+            admission: admission::builtin().into_iter().chain(config.admission).collect(),
             pod_streams: config.pod_streams,
             name: config.name,
             store: config.store,

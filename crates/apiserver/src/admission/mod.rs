@@ -1,5 +1,13 @@
 //! Admission: what happens to an object between its decoding and its storage.
 
+mod classes;
+mod namespace_lifecycle;
+mod priority;
+mod service_account;
+mod tolerations;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use comity_core::{Status, Value};
 
@@ -49,4 +57,32 @@ pub trait Admission: Send + Sync {
     /// # Errors
     /// The status with which the request is refused.
     async fn admit(&self, context: &AdmissionContext<'_>, object: Option<&mut Value>, old: Option<&Value>) -> Result<Vec<String>, Status>;
+}
+
+/// The plugins that every server has, in their order.
+pub fn builtin() -> Vec<Arc<dyn Admission>> {
+    vec![
+        Arc::new(namespace_lifecycle::NamespaceLifecycle),
+        Arc::new(service_account::ServiceAccount),
+        Arc::new(tolerations::DefaultTolerationSeconds),
+        Arc::new(priority::Priority),
+        Arc::new(classes::DefaultClasses),
+    ]
+}
+
+impl AdmissionContext<'_> {
+    /// Whether a new pod is being made.
+    fn is_new_pod(&self) -> bool {
+        self.operation == Operation::Create && self.subresource.is_empty() && &*self.resource.storage == "pods"
+    }
+
+    /// Whether a new object of a resource is being made.
+    fn is_new(&self, storage: &str) -> bool {
+        self.operation == Operation::Create && self.subresource.is_empty() && &*self.resource.storage == storage
+    }
+
+    /// 403 for the object that is being admitted.
+    fn forbidden(&self, why: &str) -> Status {
+        Status::forbidden(&self.resource.group_resource(), self.name, why)
+    }
 }

@@ -129,7 +129,7 @@ impl<'a> Write<'a> {
         self.admit(&context, Some(&mut object), None).await?;
         metadata::fill(&mut object, &self.now);
         let strategy = &self.resource.info.strategy;
-        if strategy.has_status {
+        if strategy.has_status && !kinds::brings_status(self.resource) {
             object::remove(&mut object, &["status"]);
         }
         if metadata::counts_generation(strategy.generation) {

@@ -2,7 +2,6 @@
 
 mod job;
 mod namespace;
-mod node;
 mod pod;
 mod secret;
 pub mod service;
@@ -62,7 +61,6 @@ pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
         "secrets" => &secret::Hooks,
         "serviceaccounts" => &authn::secret_tokens::AccountHooks,
         "namespaces" => &namespace::Hooks,
-        "nodes" => &node::Hooks,
         "persistentvolumes" | "persistentvolumeclaims" => &volume::Hooks,
         "batch/jobs" => &job::Hooks,
         storage if storage.starts_with("rbac.authorization.k8s.io/") => &authz::Hooks,
@@ -79,4 +77,9 @@ pub fn deletion(resource: &Resource, object: &mut Value, options: &DeleteOptions
 /// Whether nothing of the kind's own holds a deleting object back.
 pub fn may_go(resource: &Resource, object: &Value) -> bool {
     &*resource.storage != "namespaces" || namespace::is_finalized(object)
+}
+
+/// Whether a new object keeps the status that it comes with: kubelets register their nodes so.
+pub fn brings_status(resource: &Resource) -> bool {
+    &*resource.storage == "nodes"
 }
