@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use comity_core::{Decoded, FieldError, GroupKind, Map, Reason, Status, Value, decode_json, decode_yaml, json, object};
 
+use comity_schema::{managed, strategic};
+
 use super::{
     body, create, metadata,
     write::Write,
     write_options::{FieldValidation, WriteOptions},
 };
-use crate::{
-    answer::Answer,
-    pending::{managed, strategic},
-    registry::Resource,
-    request::Request,
-};
+use crate::{answer::Answer, registry::Resource, request::Request};
 
 /// The most operations of one JSON patch.
 const MOST_OPERATIONS: usize = 10_000;

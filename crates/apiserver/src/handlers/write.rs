@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use comity_core::{FieldError, Map, Reason, Status, Value, json, object};
-use comity_schema::validation::{self, NameRule};
+use comity_schema::{
+    managed,
+    validation::{self, NameRule},
+};
 use comity_store::{Body, Entry, Expect, Key, WriteError};
 
 use super::{metadata, write_options::WriteOptions};
@@ -11,8 +14,7 @@ use crate::{
     admission::{AdmissionContext, Operation},
     authz, convert,
     frame::path::RequestInfo,
-    kinds,
-    pending::{self, managed},
+    kinds, pending,
     registry::Resource,
     request::Request,
 };
