@@ -42,8 +42,14 @@ fn group_fields(group: &GroupView<'_>, mut document: Value) -> Value {
 
 /// The answer of `/api/v1` and `/apis/<group>/<version>`.
 pub fn resource_list(group: &str, version: &VersionView<'_>) -> Value {
-    let rows: Vec<Value> = version.resources.iter().flat_map(|resource| rows(resource)).collect();
-    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version(group, version.name), "resources": rows})
+    let mut list = json!({"kind": "APIResourceList"});
+    // The real server writes no apiVersion for the core group; clients compare.
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+    }
+    list["groupVersion"] = api_version(group, version.name).into();
+    list["resources"] = version.resources.iter().flat_map(|resource| rows(resource)).collect();
+    list
 }
 
 fn rows(resource: &Resource) -> Vec<Value> {
@@ -75,7 +81,15 @@ fn rows(resource: &Resource) -> Vec<Value> {
 
 /// Identifies the form in which a kind is stored.
 fn storage_version_hash(stored_api_version: &str, kind: &str) -> String {
-    let (group, version) = split_api_version(stored_api_version);
+    let (group, mut version) = split_api_version(stored_api_version);
+    // These are stored as their beta types by the real server, and their hashes tell clients so.
+    if matches!(
+        (group, kind),
+        ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("admissionregistration.k8s.io", "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding")
+    ) {
+        version = "v1beta1";
+    }
     let hash = Sha256::digest(format!("{group}/{version}/{kind}"));
     base64::engine::general_purpose::STANDARD.encode(&hash[..8])
 }

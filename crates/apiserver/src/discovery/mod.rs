@@ -193,3 +193,33 @@ fn paths(registry: &Registry) -> Value {
     paths.dedup();
     comity_core::json!({"paths": paths})
 }
+
+#[cfg(test)]
+mod tests {
+    use comity_core::json;
+
+    use super::*;
+
+    /// Answers of a real server without custom resources, by name.
+    const RECORDED: &str = include_str!("../../tests/recorded/discovery.json");
+
+    #[test]
+    fn a_fresh_server_answers_as_the_real_one_did() {
+        let recorded: Value = serde_json::from_str(RECORDED).unwrap();
+        let registry = crate::registry::LiveRegistry::new().current();
+        let groups = groups::groups(&registry);
+        let (core, others): (Vec<_>, Vec<_>) = groups.iter().partition(|g| g.name.is_empty());
+        let mut ours =
+            json!({"agg-api": aggregated::document(&core), "agg-apis": aggregated::document(&others), "apis": legacy::group_list(&groups)});
+        for group in &groups {
+            for version in &group.versions {
+                let name = if group.name.is_empty() { "api-v1".to_owned() } else { format!("legacy-{}_{}", group.name, version.name) };
+                ours[name] = legacy::resource_list(group.name, version);
+            }
+        }
+        for (name, document) in recorded.as_object().unwrap() {
+            // Texts, because the order of fields counts too.
+            assert_eq!(ours[name].to_string(), document.to_string(), "{name}");
+        }
+    }
+}
