@@ -22,23 +22,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let dir = dir.unwrap_or_else(|| std::env::temp_dir().join(format!("comity-serve-{}", std::process::id())));
     std::fs::create_dir_all(&dir)?;
-    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certificate.signing_key.serialize_der())?;
-    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.cert.der().clone()], key)?;
+    let authority = comity_pki::Authority::new("dev")?;
+    let certificate = authority.issue_server(&["localhost"], &[std::net::IpAddr::from([127, 0, 0, 1])])?;
+    let tls = comity_pki::ServerTls::new(&certificate, Some(authority.certificate_pem()))?;
     let store = Store::open(Options { extractor: fields::extractor(), ..Options::mem() })?;
-    let mut config = Config::new("dev", store, Arc::new(tls));
+    let mut config = Config::new("dev", store, tls.config());
     config.admin_tokens = vec!["dev-token".to_owned()];
+    config.token_signer = Some(Arc::new(comity_pki::TokenSigner::new()?));
+    config.server_ca = authority.certificate_pem().to_owned();
+    config.client_ca = authority.certificate_pem().to_owned();
     config.listen = Some(SocketAddr::from(([127, 0, 0, 1], port)));
     let server = start(config).await?;
-    let ca = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate.cert.pem());
+    let ca = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, authority.certificate_pem());
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: dev\nclusters:\n- name: dev\n  cluster:\n    server: https://{}\n    certificate-authority-data: {ca}\n\
          users:\n- name: dev\n  user:\n    token: dev-token\ncontexts:\n- name: dev\n  context:\n    cluster: dev\n    user: dev\n",
         server.address()
     );
+    let bob = authority.issue_client("bob", &["devs"])?;
+    std::fs::write(dir.join("bob.crt"), &bob.certificate_pem)?;
+    std::fs::write(dir.join("bob.key"), &bob.key_pem)?;
     let path = dir.join("kubeconfig");
     std::fs::write(&path, kubeconfig)?;
     println!("{}", path.display());

@@ -1,6 +1,10 @@
 //! The chain that every request passes, from whichever side it comes.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use comity_core::{Reason, Status};
@@ -34,7 +38,11 @@ where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 says the host in the URI.
+    if let Some(host) = parts.uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok()) {
+        parts.headers.entry(header::HOST).or_insert(host);
+    }
     let audit_id = parts.headers.get("audit-id").cloned().or_else(|| HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).ok());
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let info = RequestInfo::parse(&parts.method, parts.uri.path(), &query);
@@ -42,6 +50,7 @@ where
     let warnings = Warnings::default();
     let takes_gzip = gzip::accepted(header_text(&parts, header::ACCEPT_ENCODING.as_str()));
     let long_running = info.is_long_running();
+    let (about, started) = (info.clone(), Instant::now());
 
     let work = guarded(cx, identity, parts, body, info, query, accept, warnings.clone());
     let work = AssertUnwindSafe(work).catch_unwind();
@@ -63,7 +72,15 @@ where
             Answer::failure(&Status::internal("a fault in the server; its log names the place"))
         }
     };
+    count(cx, &about, answer.code.as_u16(), started.elapsed());
     finish(answer, audit_id, &warnings, takes_gzip)
+}
+
+/// Counts a request. Names that nothing serves are the client's own and would never end.
+fn count(cx: &Cx, info: &RequestInfo, code: u16, took: Duration) {
+    if !info.is_resource || cx.registry.current().find(&info.group, &info.version, &info.resource).is_some() {
+        cx.discovery.metrics.record(info, code, took);
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "the parts of one request, taken apart once")]

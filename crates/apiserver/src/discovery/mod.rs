@@ -18,13 +18,7 @@ use sha2::{Digest, Sha512};
 
 pub use groups::version_order;
 
-use crate::{
-    answer::{Answer, JSON, YAML},
-    config::Config,
-    frame::accept::Format,
-    registry::Registry,
-    request::Request,
-};
+use crate::{answer::Answer, config::Config, frame::accept::Format, handlers::render, registry::Registry, request::Request};
 
 /// State of discovery and OpenAPI.
 #[derive(Default)]
@@ -105,7 +99,7 @@ pub async fn serve(request: &Request) -> Result<Option<Answer>, Status> {
             Some(answer) => answer,
             None => return Ok(None),
         },
-        [""] => document(request, 200, &paths(&request.cx.registry.current()))?,
+        [""] => render::other(request, 200, &paths(&request.cx.registry.current()))?,
         _ => return Ok(None),
     };
     if !matches!(request.info.verb, "get" | "head") {
@@ -137,7 +131,7 @@ fn discovery(request: &Request, root: &str, rest: &[&str]) -> Result<Option<Answ
         ("apis", [group, version]) => list(group, version)?,
         _ => return Ok(None),
     };
-    document(request, 200, &value).map(Some)
+    render::other(request, 200, &value).map(Some)
 }
 
 /// `/api` and `/apis`: the first form that the client accepts decides between one document and many.
@@ -149,7 +143,7 @@ fn top_level(request: &Request, root: &str, registry: &Registry) -> Result<Answe
                     "api" => legacy::versions(request.header(header::HOST.as_str())),
                     _ => legacy::group_list(&groups::groups(registry)),
                 };
-                return document(request, 200, &value);
+                return render::other(request, 200, &value);
             }
             ("APIGroupDiscoveryList", "apidiscovery.k8s.io", "v2") if clause.format == Format::Json => {
                 let documents = request.cx.discovery.aggregated(registry);
@@ -160,20 +154,6 @@ fn top_level(request: &Request, root: &str, registry: &Registry) -> Result<Answe
         }
     }
     request.accept.plain().and_then(|_| Err(method_not_allowed()))
-}
-
-/// A document in the form that the client asked for.
-///
-/// # Errors
-/// 406 when it accepts none that there is.
-pub fn document(request: &Request, code: u16, value: &Value) -> Result<Answer, Status> {
-    let format = request.accept.plain()?;
-    let mut text = match request.accept.pretty || format == Format::Yaml {
-        true => serde_json::to_string_pretty(value).map_err(Status::internal)?,
-        false => value.to_string(),
-    };
-    text.push('\n');
-    Ok(Answer::bytes(code, if format == Format::Yaml { YAML } else { JSON }, text))
 }
 
 fn method_not_allowed() -> Status {

@@ -15,7 +15,10 @@ pub use crate::admission::{AdmissionContext as Change, Operation};
 use crate::{
     authn, authz, crd,
     cx::Cx,
-    handlers::{delete::Step, delete_options::DeleteOptions},
+    handlers::{
+        delete::{self, Step},
+        delete_options::DeleteOptions,
+    },
     registry::Resource,
 };
 
@@ -71,7 +74,14 @@ pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
 
 /// The step of a deletion for kinds that have rules of their own.
 pub fn deletion(resource: &Resource, object: &mut Value, options: &DeleteOptions, now: Timestamp) -> Option<Step> {
-    (&*resource.storage == "namespaces").then(|| namespace::deletion(resource, object, options, now))
+    match &*resource.storage {
+        "namespaces" => Some(namespace::deletion(resource, object, options, now)),
+        "apiextensions.k8s.io/customresourcedefinitions" => {
+            crd::deleting(object, &comity_core::time::rfc3339(now));
+            Some(delete::plan(resource, object, options, now))
+        }
+        _ => None,
+    }
 }
 
 /// Whether nothing of the kind's own holds a deleting object back.
