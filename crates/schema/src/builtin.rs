@@ -148,6 +148,13 @@ impl Table {
         Some(Schema { root: Link::Type(*index), check: None })
     }
 
+    /// A type by its definition name.
+    pub(crate) fn type_named(&self, definition: &str) -> Option<&Node> {
+        // Nodes stand in the order of their names.
+        let found = self.nodes.binary_search_by(|n| n.type_name().unwrap_or_default().cmp(definition)).ok()?;
+        Some(&self.nodes[found])
+    }
+
     /// The type of `metadata`.
     pub(crate) fn metadata(&self) -> Link {
         Link::Type(self.metadata)

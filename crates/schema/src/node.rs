@@ -104,9 +104,7 @@ pub(crate) struct Object {
 pub(crate) struct Inline {
     /// Go's name of the embedded struct.
     pub(crate) go: Arc<str>,
-    #[allow(dead_code, reason = "read when protobuf is decoded")]
     pub(crate) number: u16,
-    #[allow(dead_code, reason = "read when protobuf is decoded")]
     pub(crate) link: Link,
 }
 
@@ -117,7 +115,6 @@ pub struct Field {
     pub(crate) link: Link,
     pub(crate) extra: Option<Box<Extra>>,
     /// Protobuf number, 0 for none.
-    #[allow(dead_code, reason = "read when protobuf is decoded")]
     pub(crate) number: u16,
     /// 1 + position of the inlined message it belongs to, 0 for none.
     pub(crate) via: u8,

@@ -8,4 +8,4 @@ mod types;
 pub(crate) use canonical::canonicalize;
 pub(crate) use prune::prune;
 pub use strict::{strict_error, strict_parts};
-pub(crate) use types::{check_types, go_name};
+pub(crate) use types::{check_types, go_duration, go_name};

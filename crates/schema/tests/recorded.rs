@@ -98,3 +98,27 @@ fn strategic_merges_equal_the_recorded_answers() {
     }
     assert!(differences.is_empty(), "{differences}");
 }
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn protobuf_bodies_decode_to_what_json_bodies_hold() {
+    let mut differences = String::new();
+    for (given, mut json) in cases(include_str!("recorded/protobuf.jsonl")) {
+        let kind = object::gvk(&json);
+        let schema = builtin::table().type_schema(&kind).unwrap();
+        let mut decoded = comity_schema::protobuf::decode(&unhex(given.as_str().unwrap())).map_err(|e| format!("{kind}: {e}")).unwrap();
+        schema.check_types(&decoded).unwrap();
+        for v in [&mut decoded, &mut json] {
+            schema.prune(v);
+            schema.canonicalize(v);
+        }
+        let (ours, theirs) = (decoded.to_string(), json.to_string());
+        if ours != theirs {
+            let _ = writeln!(differences, "{kind}\n  ours:   {ours}\n  theirs: {theirs}");
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}

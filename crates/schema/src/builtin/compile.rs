@@ -149,7 +149,10 @@ impl Compiler<'_> {
                     inlines.push(Inline { go: self.intern(&go.go), number: go.number, link });
                     inner = u8::try_from(inlines.len()).unwrap_or(u8::MAX);
                 }
+                let first = fields.len();
                 self.collect(&go.reference, known, inner, fields, inlines);
+                // What protobuf does not nest and does not number itself (`kind`, `apiVersion`) is not in its messages.
+                fields[first..].iter_mut().for_each(|f| f.number = 0);
                 continue;
             }
             let field = self.field(go, known, via);
