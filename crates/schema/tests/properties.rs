@@ -63,6 +63,8 @@ fn schemas() -> Vec<Schema> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn pruning_twice_is_pruning_once(v in any_value()) {
         for schema in schemas() {

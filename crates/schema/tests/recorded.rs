@@ -122,3 +122,24 @@ fn protobuf_bodies_decode_to_what_json_bodies_hold() {
     }
     assert!(differences.is_empty(), "{differences}");
 }
+
+#[test]
+fn definitions_are_refused_with_the_recorded_texts() {
+    let mut differences = String::new();
+    for (given, answer) in cases(include_str!("recorded/definitions.jsonl")) {
+        let schema = builtin::table().type_schema(&object::gvk(&given)).unwrap();
+        let mut v = given.clone();
+        schema.prune(&mut v);
+        schema.default(&mut v);
+        let errors = comity_schema::crd::validate_definition(&v, None);
+        let ours = if errors.is_empty() {
+            String::new()
+        } else {
+            comity_core::Status::invalid(&object::gvk(&v).group_kind(), object::name(&v), &errors).message
+        };
+        if ours != answer["message"] {
+            let _ = writeln!(differences, "{given}\n  ours:   {ours}\n  server: {}", answer["message"].as_str().unwrap_or_default());
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}

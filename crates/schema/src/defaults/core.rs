@@ -22,6 +22,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
 }
 
 fn pod(map: &mut Map<String, Value>) {
+    or_insert(map, "spec", Value::Object(Map::new()));
     let Some(spec) = object(map, "spec") else { return };
     for list in ["containers", "initContainers"] {
         for container in items(spec, list) {

@@ -41,6 +41,7 @@ fn device_request(map: &mut Map<String, Value>) {
 }
 
 fn definition(map: &mut Map<String, Value>) {
+    or_insert(map, "spec", Value::Object(Map::new()));
     let Some(spec) = object(map, "spec") else { return };
     or_insert(spec, "conversion", json!({"strategy": "None"}));
     let stored = spec.get("versions").and_then(Value::as_array).into_iter().flatten().find(|v| v["storage"] == true);
