@@ -1,5 +1,6 @@
 //! What the controllers share: caches, indexes, writes, and the facts about pods that Kubernetes defines once.
 
+pub(crate) mod catalog;
 pub(crate) mod chance;
 pub(crate) mod claim;
 pub(crate) mod hands;

@@ -3,10 +3,14 @@
 //! Everything goes through the Kubernetes API, so the same controllers serve the embedded API server and a real one.
 //! Pods of simulated nodes run no processes; nodes, pods and their logs say so.
 
+mod accounts;
+mod collector;
 mod config;
 mod deployment;
+mod expiry;
 mod handle;
 mod kit;
+mod namespaces;
 mod nodes;
 mod pods;
 mod replicaset;
@@ -17,9 +21,17 @@ pub use config::{HubConfig, MemberConfig, NodeSize, Pace};
 pub use handle::Handle;
 pub use wiring::{Clients, groups_of};
 
+use kit::catalog::Catalog;
 use wiring::Wiring;
 
-/// Starts what makes an API server with workloads a cluster: the controllers of workloads, a scheduler and simulated nodes.
+/// Starts what every API server needs: namespaces that can be deleted, garbage collection, service accounts.
+pub fn start_hub_set(config: &HubConfig) -> Handle {
+    let mut wiring = Wiring::new(config.clients.clone());
+    add_hub_set(&mut wiring, &config.ca_pem);
+    wiring.start()
+}
+
+/// Starts what makes an API server a cluster: the hub's set, the controllers of workloads, a scheduler and simulated nodes.
 pub fn start_member_set(config: &MemberConfig) -> Handle {
     let mut wiring = Wiring::new(config.clients.clone());
     nodes::start(&mut wiring, config);
@@ -27,5 +39,16 @@ pub fn start_member_set(config: &MemberConfig) -> Handle {
     pods::start(&mut wiring, config);
     replicaset::start(&mut wiring);
     deployment::start(&mut wiring);
+    expiry::start(&mut wiring);
+    // last, so that the collector shares the caches of the others
+    add_hub_set(&mut wiring, &config.ca_pem);
     wiring.start()
+}
+
+fn add_hub_set(wiring: &mut Wiring, ca_pem: &str) {
+    let catalog = Catalog::new(&wiring.informers);
+    accounts::start(wiring, ca_pem);
+    let on_gone = namespaces::start(wiring, &catalog);
+    collector::start(wiring, &catalog, on_gone);
+    wiring.task(catalog.keep(wiring.manager_client(), wiring.stop_token()));
 }

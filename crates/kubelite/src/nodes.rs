@@ -3,6 +3,7 @@
 mod address;
 mod plan;
 mod status;
+mod taints;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -95,6 +96,9 @@ impl Nodes {
             if planned.became_ready {
                 hands.tell_from(name, &node, &Told::normal("NodeReady", format!("Node {name} status is now: NodeReady")));
             }
+        }
+        if let Some(taints) = &planned.taints {
+            hands.merge(&NODES, &node, None, json!({"spec": {"taints": taints}})).await?;
         }
         if planned.renew {
             self.renew_lease(&hands, &node, now).await?;

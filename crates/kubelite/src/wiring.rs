@@ -44,6 +44,7 @@ pub(crate) struct Wiring {
     replica_sets_by_owner: OnceCell<Arc<Index>>,
     stop: CancellationToken,
     controllers: Vec<(Arc<dyn Controller>, Queue, usize)>,
+    tasks: JoinSet<()>,
 }
 
 impl Wiring {
@@ -57,6 +58,7 @@ impl Wiring {
             replica_sets_by_owner: OnceCell::new(),
             stop: CancellationToken::new(),
             controllers: Vec::new(),
+            tasks: JoinSet::new(),
         }
     }
 
@@ -100,8 +102,23 @@ impl Wiring {
     /// Notes a controller; it works from [`Wiring::start`] on. Keys go into the queue.
     pub(crate) fn run(&mut self, controller: Arc<dyn Controller>, workers: usize) -> Queue {
         let queue = Queue::new();
-        self.controllers.push((controller, queue.clone(), workers));
+        self.run_with(controller, queue.clone(), workers);
         queue
+    }
+
+    /// Notes a controller that has its queue already.
+    pub(crate) fn run_with(&mut self, controller: Arc<dyn Controller>, queue: Queue, workers: usize) {
+        self.controllers.push((controller, queue, workers));
+    }
+
+    /// Runs something besides controllers; it must end when the stop token is cancelled.
+    pub(crate) fn task(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// The client of the controller manager itself.
+    pub(crate) fn manager_client(&self) -> ClusterClient {
+        (self.clients)("system:kube-controller-manager")
     }
 
     /// Cancelled when everything stops.
@@ -111,7 +128,7 @@ impl Wiring {
 
     /// Starts all controllers once the caches are filled.
     pub(crate) fn start(self) -> Handle {
-        let mut tasks = JoinSet::new();
+        let mut tasks = self.tasks;
         for (controller, queue, workers) in self.controllers {
             let (informers, stop) = (self.informers.clone(), self.stop.clone());
             tasks.spawn(async move {

@@ -11,6 +11,8 @@ use parking_lot::{Mutex, RwLock};
 enum Depth {
     Whole,
     Metadata,
+    /// Only objects of this name, in all namespaces.
+    Named(&'static str),
 }
 
 /// The shared caches.
@@ -48,6 +50,16 @@ impl Informers {
         informer.cache
     }
 
+    /// The cache of the objects of one name, in all namespaces.
+    pub(crate) fn named_cache(&self, gvr: &GroupVersionResource, name: &'static str) -> Cache {
+        self.informer(gvr, Depth::Named(name)).cache
+    }
+
+    /// Listens to the objects of one name.
+    pub(crate) fn on_named(&self, gvr: &GroupVersionResource, name: &'static str, listener: impl Fn(&CacheEvent) + Send + Sync + 'static) {
+        listen(&self.informer(gvr, Depth::Named(name)), Arc::new(listener));
+    }
+
     /// Ends the metadata cache of a resource that is no longer served.
     pub(crate) fn forget_metadata(&self, gvr: &GroupVersionResource) {
         self.all.lock().remove(&(gvr.clone(), Depth::Metadata));
@@ -73,6 +85,7 @@ impl Informers {
             });
             let interest = match depth {
                 Depth::Whole => Interest::all(gvr.clone()),
+                Depth::Named(name) => Interest { field_selector: format!("metadata.name={name}"), ..Interest::all(gvr.clone()) },
                 Depth::Metadata => Interest { project: Some(only_metadata), ..Interest::all(gvr.clone()) },
             };
             Informer { cache: Cache::start(self.client.clone(), interest, on_event), listeners }

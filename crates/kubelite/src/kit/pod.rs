@@ -43,8 +43,7 @@ pub(crate) fn available(pod: &Value, min_ready_seconds: i64, now: Timestamp) -> 
         return Ok(());
     }
     let Some(since) = ready_since(pod) else { return Err(None) };
-    let missing = since + SignedDuration::from_secs(min_ready_seconds) - now;
-    let missing = SignedDuration::try_from(missing).unwrap_or(SignedDuration::ZERO);
+    let missing = now.duration_until(since + SignedDuration::from_secs(min_ready_seconds));
     // "longer than", so the exact second is not enough
     if missing.is_negative() { Ok(()) } else { Err(Some(missing.unsigned_abs() + Duration::from_millis(1))) }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use comity_core::{Value, condition, object};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{address, status};
+use super::{address, status, taints};
 use crate::{
     config::MemberConfig,
     kit::{chance, simulated},
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     /// The pod addresses that the node gets.
     pub(super) pod_block: Option<String>,
     pub(super) status: Option<Value>,
+    /// The taints that the node should have instead of its present ones.
+    pub(super) taints: Option<Vec<Value>>,
     pub(super) became_ready: bool,
     pub(super) renew: bool,
     pub(super) beats: Beats,
@@ -41,6 +43,7 @@ pub(super) fn plan(config: &MemberConfig, node: &Value, all: &[Arc<Value>], beat
     if object::str_at(node, &["spec", "podCIDR"]).is_empty() {
         plan.pod_block = address::free_block(all.iter().map(|node| &**node));
     }
+    plan.taints = taints::changed(node);
     let ready = condition::is_true(node, "Ready");
     let due = |last: Option<Timestamp>, every: SignedDuration| last.is_none_or(|last| last + every <= now);
     if !ready || !condition::is_true(node, "Simulated") || due(beats.status, HEARTBEAT) {
