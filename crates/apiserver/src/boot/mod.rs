@@ -6,6 +6,7 @@ mod bootstrap;
 mod write;
 
 use comity_core::{Status, Value, json};
+use comity_store::Key;
 
 pub use address::publish;
 
@@ -46,6 +47,9 @@ async fn client_authentication(cx: &Cx) -> Result<(), Status> {
 
 /// The Service under which workloads find this server.
 async fn service(cx: &Cx) -> Result<(), Status> {
+    if cx.store.get(&Key::new("services", "default", "kubernetes")).is_some() {
+        return Ok(());
+    }
     let Some(address) = first_address(&cx.boot.service_cidr) else { return Ok(()) };
     let service: Value = json!({
         "apiVersion": "v1", "kind": "Service",

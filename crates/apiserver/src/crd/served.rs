@@ -13,7 +13,6 @@ use crate::{
 };
 
 const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
-const VERBS_ENDING: [&str; 5] = ["delete", "deletecollection", "get", "list", "watch"];
 const PATCH_TYPES: [&str; 4] =
     ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml", "application/apply-patch+cbor"];
 
@@ -42,7 +41,6 @@ fn resource(definition: &Value, version: &Value, storage: &str) -> Option<Resour
         object::items_at(definition, &["status", "acceptedNames", key]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let terminating = object::is_deleting(definition) || comity_core::condition::is_true(definition, "Terminating");
-    let verbs: &[&str] = if terminating { &VERBS_ENDING } else { &VERBS };
     let status = object::at(version, &["subresources", "status"]).is_some_and(Value::is_object);
     let scale = scale(version);
     let (columns, column_paths) = columns(version);
@@ -55,7 +53,7 @@ fn resource(definition: &Value, version: &Value, storage: &str) -> Option<Resour
         singular: accepted("singular"),
         short_names: list("shortNames"),
         categories: list("categories"),
-        verbs: verbs.iter().map(|v| (*v).to_owned()).collect(),
+        verbs: VERBS.iter().map(|v| (*v).to_owned()).collect(),
         namespaced: object::str_at(definition, &["spec", "scope"]) == "Namespaced",
         subresources: subresources(definition, version, status, scale.is_some()),
         columns,

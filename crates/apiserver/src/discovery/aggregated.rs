@@ -2,7 +2,7 @@
 
 use comity_core::{Value, json};
 
-use super::groups::GroupView;
+use super::groups::{GroupView, verbs};
 use crate::registry::Resource;
 
 /// `Content-Type` of the document.
@@ -32,7 +32,7 @@ fn resource(resource: &Resource) -> Value {
     let scope = if info.namespaced { "Namespaced" } else { "Cluster" };
     let kind = response_kind(resource, &info.group, &info.version, &info.kind);
     let mut row =
-        json!({"resource": info.plural, "responseKind": kind, "scope": scope, "singularResource": info.singular, "verbs": info.verbs});
+        json!({"resource": info.plural, "responseKind": kind, "scope": scope, "singularResource": info.singular, "verbs": verbs(resource)});
     if !info.short_names.is_empty() {
         row["shortNames"] = json!(info.short_names);
     }

@@ -57,6 +57,13 @@ pub fn groups(registry: &Registry) -> Vec<GroupView<'_>> {
     groups
 }
 
+/// The verbs that are told of a resource: while its definition ends, nothing about changes.
+pub fn verbs(resource: &Resource) -> Vec<&str> {
+    let ending = resource.custom.as_ref().is_some_and(|custom| custom.terminating);
+    let told = |verb: &&str| !ending || !matches!(*verb, "create" | "update" | "patch");
+    resource.info.verbs.iter().map(String::as_str).filter(told).collect()
+}
+
 /// The order of versions: `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, then other names by alphabet.
 pub fn version_order(a: &str, b: &str) -> Ordering {
     match (stability(a), stability(b)) {

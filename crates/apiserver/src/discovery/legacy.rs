@@ -7,7 +7,7 @@ use comity_core::{
 };
 use sha2::{Digest, Sha256};
 
-use super::groups::{GroupView, VersionView};
+use super::groups::{GroupView, VersionView, verbs};
 use crate::registry::Resource;
 
 /// The answer of `/api`.
@@ -54,8 +54,7 @@ pub fn resource_list(group: &str, version: &VersionView<'_>) -> Value {
 
 fn rows(resource: &Resource) -> Vec<Value> {
     let info = &resource.info;
-    let mut row =
-        json!({"name": info.plural, "singularName": info.singular, "namespaced": info.namespaced, "kind": info.kind, "verbs": info.verbs});
+    let mut row = json!({"name": info.plural, "singularName": info.singular, "namespaced": info.namespaced, "kind": info.kind, "verbs": verbs(resource)});
     if !info.short_names.is_empty() {
         row["shortNames"] = json!(info.short_names);
     }

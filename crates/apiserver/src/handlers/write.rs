@@ -127,6 +127,10 @@ impl<'a> Write<'a> {
     /// Everything from admission on, for a new object that has a name (or none, which validation finds).
     pub async fn create_named(&self, mut object: Value) -> Result<Written, Status> {
         let name = object::name(&object).to_owned();
+        if self.resource.custom.as_ref().is_some_and(|custom| custom.terminating) {
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(Status::forbidden(&self.resource.group_resource(), &name, why));
+        }
         let context = self.context(Operation::Create, &name);
         self.admit(&context, Some(&mut object), None).await?;
         metadata::fill(&mut object, &self.now);
