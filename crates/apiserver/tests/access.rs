@@ -1,5 +1,7 @@
 //! Who may do what, and who is who: RBAC, impersonation, reviews, tokens.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use base64::Engine as _;

@@ -1,5 +1,7 @@
 //! The life of a CustomResourceDefinition and its objects.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use comity_apiserver::fields;

@@ -1,7 +1,7 @@
 //! What a definition needs beyond general rules when it is written.
 
 use async_trait::async_trait;
-use comity_core::{Status, Value, condition, object};
+use comity_core::{FieldError, Status, Value, condition, object};
 
 use super::{
     status::{self, FINALIZER},
@@ -24,6 +24,10 @@ impl KindHooks for Hooks {
             object::set(new, &["status"], status);
         }
         Ok(())
+    }
+
+    fn validate(&self, change: &Change<'_>, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        if change.subresource.is_empty() { comity_schema::crd::validate_definition(new, old) } else { Vec::new() }
     }
 
     async fn stored(&self, cx: &Cx, new: Option<&Value>, old: Option<&Value>) {

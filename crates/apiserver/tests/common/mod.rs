@@ -1,5 +1,5 @@
 //! A server in memory, without a socket, and requests to it.
-#![allow(dead_code, reason = "every test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "every test file uses its part")]
 
 use std::sync::Arc;
 
