@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn the_order_of_keys_does_not_matter_and_everything_else_does() {
         assert_eq!(of(&json!({"a": 1, "b": [1, 2]})), of(&json!({"b": [1, 2], "a": 1})));
-        let different = [json!({"a": 1}), json!({"a": "1"}), json!({"a": [1]}), json!([["a"], []]), json!([["a", []]]), json!(null), json!({})];
+        let different =
+            [json!({"a": 1}), json!({"a": "1"}), json!({"a": [1]}), json!([["a"], []]), json!([["a", []]]), json!(null), json!({})];
         let digests: std::collections::BTreeSet<u64> = different.iter().map(of).collect();
         assert_eq!(digests.len(), different.len());
     }

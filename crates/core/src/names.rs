@@ -8,7 +8,8 @@ const LABEL_VALUE_TEXT: &str = "a valid label must be an empty string or consist
 
 /// What is wrong with a DNS-1123 label (at most 63 characters).
 pub fn dns1123_label(text: &str) -> Vec<String> {
-    check(text, 63, is_label(text), LABEL_TEXT)
+    let is_subdomain = text.contains('.') && text.split('.').all(is_label);
+    check(text, 63, is_label(text), if is_subdomain { "must not contain dots" } else { LABEL_TEXT })
 }
 
 /// What is wrong with a DNS-1123 subdomain (at most 253 characters).
