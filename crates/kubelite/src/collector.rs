@@ -46,7 +46,7 @@ pub(crate) fn start(wiring: &mut Wiring, catalog: &Catalog, on_gone: impl Fn(&st
         ready,
         stop: wiring.stop_token(),
     };
-    wiring.run_with(Arc::new(controller), queue.clone(), 4);
+    wiring.run_with(Arc::new(controller), queue.clone(), 16);
     let monitors = Monitors { informers: wiring.informers.clone(), graph, queue, on_gone: Arc::new(on_gone) };
     wiring.task(monitors.follow(catalog.clone(), tell_ready, wiring.stop_token()));
 }

@@ -4,9 +4,11 @@
 //! Pods of simulated nodes run no processes; nodes, pods and their logs say so.
 
 mod accounts;
+mod balancers;
 mod collector;
 mod config;
 mod deployment;
+mod endpoints;
 mod expiry;
 mod handle;
 mod kit;
@@ -39,6 +41,8 @@ pub fn start_member_set(config: &MemberConfig) -> Handle {
     pods::start(&mut wiring, config);
     replicaset::start(&mut wiring);
     deployment::start(&mut wiring);
+    endpoints::start(&mut wiring);
+    balancers::start(&mut wiring, &config.cluster);
     expiry::start(&mut wiring);
     // last, so that the collector shares the caches of the others
     add_hub_set(&mut wiring, &config.ca_pem);

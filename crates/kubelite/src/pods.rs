@@ -56,7 +56,7 @@ pub(crate) fn start(wiring: &mut Wiring, config: &MemberConfig) {
         settle: Settle::default(),
     };
     let by_node = wiring.pods_by_node();
-    let queue = wiring.run(Arc::new(controller), 16);
+    let queue = wiring.run(Arc::new(controller), 32);
     let pods = queue.clone();
     wiring.informers.on(&PODS, move |event| match event {
         CacheEvent::Applied { new, .. } => {

@@ -12,13 +12,16 @@ macro_rules! resources {
 
 resources! {
     CONFIG_MAPS = "", "v1", "configmaps";
+    ENDPOINTS = "", "v1", "endpoints";
     NAMESPACES = "", "v1", "namespaces";
     NODES = "", "v1", "nodes";
     PODS = "", "v1", "pods";
+    SERVICES = "", "v1", "services";
     SERVICE_ACCOUNTS = "", "v1", "serviceaccounts";
     DEPLOYMENTS = "apps", "v1", "deployments";
     REPLICA_SETS = "apps", "v1", "replicasets";
     JOBS = "batch", "v1", "jobs";
     LEASES = "coordination.k8s.io", "v1", "leases";
+    ENDPOINT_SLICES = "discovery.k8s.io", "v1", "endpointslices";
     CUSTOM_RESOURCES = "apiextensions.k8s.io", "v1", "customresourcedefinitions";
 }
