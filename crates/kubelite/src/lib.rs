@@ -11,6 +11,7 @@ mod deployment;
 mod endpoints;
 mod expiry;
 mod handle;
+mod jobs;
 mod kit;
 mod namespaces;
 mod nodes;
@@ -41,6 +42,7 @@ pub fn start_member_set(config: &MemberConfig) -> Handle {
     pods::start(&mut wiring, config);
     replicaset::start(&mut wiring);
     deployment::start(&mut wiring);
+    jobs::start(&mut wiring);
     endpoints::start(&mut wiring);
     balancers::start(&mut wiring, &config.cluster);
     expiry::start(&mut wiring);
