@@ -33,7 +33,7 @@ pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
             "WaitingForRemoval".clone_into(&mut entry.status);
         } else if verdict.pending.is_some() || verdict.unread {
             "Pending".clone_into(&mut entry.status);
-            "WriteUnderWay".clone_into(&mut entry.reason);
+            (if verdict.unread { "NotReadYet" } else { "WriteUnderWay" }).clone_into(&mut entry.reason);
         }
         let remote = seen.members.get(name).and_then(|member| remote_status(&member.copy));
         if verdict.placed {

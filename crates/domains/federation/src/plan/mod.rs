@@ -97,6 +97,7 @@ fn settle(verdict: &mut Verdict, member: Option<&MemberSeen>, wake: &mut Option<
         }
         Progress::Failed { fingerprint, fault, retry_in } if *fingerprint == due => {
             verdict.fault = Some(fault.clone());
+            verdict.unread = false;
             if retry_in.is_zero() {
                 return;
             }

@@ -78,7 +78,9 @@ fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: Rende
         adopt: want.adopt,
         namespace: implicit_namespace(seen),
     };
-    Verdict { job: Some(Job::Apply(Box::new(apply))), urgency: Some(urgency(seen)), replicas, ..Verdict::default() }
+    // made by an earlier process of this hub from the same content: nothing is said until it has been compared
+    let unread = same_owner && hold.is_some_and(|h| h.content == rendered.content) && copy.is_some_and(|c| c.applied.is_none());
+    Verdict { job: Some(Job::Apply(Box::new(apply))), urgency: Some(urgency(seen)), replicas, unread, ..Verdict::default() }
 }
 
 fn own_hold(copy: &Copy) -> Option<&Hold> {

@@ -35,9 +35,13 @@ pub(super) fn hold_or_delete(seen: &Observed, deletion: &Deletion, member: &Memb
         let message = format!("the copy was written in epoch {} and this hub is in epoch {}", hold.epoch, seen.hub.epoch);
         return Verdict::fault(Fault::new("DeletionFailed", "HubBehind", message));
     }
-    if let Health::NotReady { message, .. } = &member.health {
-        let message = format!("the copy is deleted when the cluster returns: {message}");
-        return Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message));
+    match &member.health {
+        Health::Ready => {}
+        Health::Unknown => return Verdict::unread(),
+        Health::NotReady { message, .. } => {
+            let message = format!("the copy is deleted when the cluster returns: {message}");
+            return Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message));
+        }
     }
     let job = if seen.kind.is_namespace && *copy.uid == *seen.hub_namespace_uid {
         // this member is the hub itself: its own namespace stays

@@ -21,10 +21,16 @@ pub(super) fn of(seen: &Observed, entries: &[ClusterEntry], counts: &Counts, now
     let mut lines = vec![match (strict, faults.is_empty()) {
         (true, _) => Line { kind: "Propagation", status: false, reason: "NamespaceNotFederated", message: String::new() },
         (false, true) => Line { kind: "Propagation", status: true, reason: "", message: String::new() },
-        (false, false) => Line { kind: "Propagation", status: false, reason: "CheckClusters", message: named.clone() },
+        (false, false) => Line { kind: "Propagation", status: false, reason: "CheckClusters", message: named },
     }];
     if counts.any() {
-        lines.extend(workload(&named, counts));
+        // what is under way is no fault
+        let broken: Vec<String> = faults
+            .iter()
+            .filter(|e| !matches!(e.status.as_str(), "Pending" | "WaitingForRemoval"))
+            .map(|e| format!("{} {}", e.name, e.status))
+            .collect();
+        lines.extend(workload(&broken.join(", "), counts));
     }
     write(seen, lines, now)
 }

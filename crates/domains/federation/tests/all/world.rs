@@ -10,13 +10,16 @@ use comity_testkit_core::real::{Parts, RealCluster};
 use tokio::sync::Notify;
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Three control planes at a time are enough for a machine.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 pub struct World {
     pub hub: ClusterClient,
     pub members: Vec<ClusterClient>,
-    pub federation: Handle,
-    clusters: Vec<RealCluster>,
+    federation: Option<Handle>,
+    clusters: Vec<Option<RealCluster>>,
+    _alone: tokio::sync::MutexGuard<'static, ()>,
 }
 
 /// A resource as it is seen through a watch.
@@ -40,6 +43,7 @@ impl World {
     /// `None` where the control plane's programs are not built and that is no failure.
     pub async fn start(test: &str, members: usize) -> Option<Self> {
         let programs = comity_testkit_core::cache::tool_or_skip(test, RealCluster::find(Parts::ApiServer))?;
+        let alone = ALONE.lock().await;
         let starts = (0..=members).map(|_| {
             let programs = programs.clone();
             tokio::task::spawn_blocking(move || programs.start().unwrap())
@@ -47,17 +51,31 @@ impl World {
         let clusters: Vec<RealCluster> = futures::future::join_all(starts).await.into_iter().map(Result::unwrap).collect();
         let hub = client(&clusters[0]);
         comity_federation::bootstrap(&hub).await.unwrap();
-        let federation = comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1));
-        let world = Self { hub, members: clusters[1..].iter().map(client).collect(), federation, clusters };
-        for index in 0..members {
+        let federation = Some(comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1)));
+        let members = clusters[1..].iter().map(client).collect();
+        let world = Self { hub, members, federation, clusters: clusters.into_iter().map(Some).collect(), _alone: alone };
+        for index in 0..world.members.len() {
             world.join(index).await;
         }
         Some(world)
     }
 
+    /// Stops federation and starts it anew, as a restart of the hub does.
+    pub async fn restart(&mut self) {
+        if let Some(running) = self.federation.take() {
+            running.shutdown().await;
+        }
+        self.federation = Some(comity_federation::start(Config::new(self.hub.clone(), "hub-under-test", 1)));
+    }
+
+    /// Ends the control plane of `cluster<index + 1>`.
+    pub fn kill(&mut self, index: usize) {
+        self.clusters[index + 1] = None;
+    }
+
     /// Makes Secret and KubeFedCluster of `cluster<index + 1>`.
     pub async fn join(&self, index: usize) {
-        let (name, cluster) = (format!("cluster{}", index + 1), &self.clusters[index + 1]);
+        let (name, cluster) = (format!("cluster{}", index + 1), self.clusters[index + 1].as_ref().unwrap());
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
             "data": {"token": BASE64_STANDARD.encode(cluster.token())}});
         self.hub.create(&gvr("", "secrets"), "kube-federation-system", &secret, "test").await.unwrap();

@@ -1,0 +1,180 @@
+//! What a plan never does, and what it always does, whatever is seen.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use comity_api_kubefed::type_config;
+use comity_core::{json, object};
+use comity_federation::{
+    model::{FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
+    plan::{self, Plan},
+    validate,
+};
+use comity_fleet::Health;
+use comity_lane::{
+    Copy, Holder, Job, Seen,
+    copy::{Applied, Hold},
+};
+use proptest::prelude::*;
+
+fn holder() -> impl Strategy<Value = Holder> {
+    prop_oneof![
+        Just(Holder::Nobody),
+        Just(Holder::Other("hub x".into())),
+        (0..3_u64, 0..2_u64).prop_map(|(epoch, content)| Holder::Us(Hold { owner_uid: "owner".into(), epoch, generation: 1, content })),
+    ]
+}
+
+fn copy() -> impl Strategy<Value = Seen> {
+    let present = (holder(), any::<bool>(), 0..2_u64, proptest::option::of(0..9_i64), any::<bool>()).prop_map(
+        |(holder, deleting, digest, replicas, held)| {
+            Seen::Present(Arc::new(Copy {
+                uid: "copy".into(),
+                resource_version: "1".into(),
+                generation: 1,
+                digest,
+                deleting,
+                holder,
+                replicas,
+                replicas_held: held,
+                status: None,
+                applied: None,
+            }))
+        },
+    );
+    prop_oneof![3 => present, 1 => Just(Seen::Absent), 1 => Just(Seen::NotServed), 1 => Just(Seen::Unknown("why".into()))]
+}
+
+fn member() -> impl Strategy<Value = MemberSeen> {
+    let health = prop_oneof![
+        4 => Just(Health::Ready),
+        1 => Just(Health::Unknown),
+        1 => Just(Health::NotReady { reason: "r".into(), message: "m".into() }),
+    ];
+    (health, copy(), any::<bool>()).prop_map(|(health, copy, east)| MemberSeen {
+        labels: BTreeMap::from([("east".to_owned(), east.to_string())]),
+        health,
+        copy,
+        progress: Progress::Idle,
+    })
+}
+
+prop_compose! {
+    fn observed()(
+        members in proptest::collection::btree_map("cluster[1-6]", member(), 0..6),
+        names in proptest::option::of(proptest::collection::vec("cluster[1-7]", 0..6)),
+        selector in proptest::option::of(any::<bool>()),
+        retain in any::<bool>(),
+    ) -> Observed {
+        let mut placement = json!({});
+        if let Some(names) = names {
+            placement["clusters"] = names.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>().into();
+        }
+        if let Some(east) = selector {
+            placement["clusterSelector"] = json!({"matchLabels": {"east": east.to_string()}});
+        }
+        let object = json!({
+            "apiVersion": "types.kubefed.io/v1beta1", "kind": "FederatedDeployment",
+            "metadata": {"name": "web", "namespace": "ns", "uid": "owner", "generation": 2},
+            "spec": {"template": {"spec": {"replicas": 3}}, "placement": placement, "retainReplicas": retain},
+        });
+        Observed {
+            hub: Hub { id: "hub".into(), epoch: 1 },
+            kind: Arc::new(FederatedType::of(&type_config::shipped()[2])),
+            object: Arc::new(object),
+            members,
+            namespace: NamespaceSeen::Implicit(BTreeMap::new()),
+            hub_namespace_uid: String::new(),
+            adopt_by_default: true,
+        }
+    }
+}
+
+fn planned(seen: &Observed) -> Plan {
+    plan::plan(seen, &validate::desired(seen).unwrap())
+}
+
+/// The world after every job of a plan was done.
+fn after(seen: &Observed, plan: &Plan) -> Observed {
+    let mut seen = seen.clone();
+    for (name, verdict) in &plan.verdicts {
+        let Some(member) = seen.members.get_mut(name) else { continue };
+        match &verdict.job {
+            Some(Job::Apply(apply)) => {
+                let hold = Hold { owner_uid: "owner".into(), epoch: 1, generation: 2, content: apply.content };
+                let before = match &member.copy {
+                    Seen::Present(copy) => Some(copy.clone()),
+                    _ => None,
+                };
+                member.copy = Seen::Present(Arc::new(Copy {
+                    uid: "copy".into(),
+                    resource_version: "2".into(),
+                    generation: 2,
+                    digest: 9,
+                    deleting: false,
+                    holder: Holder::Us(hold),
+                    // a field that the applied set leaves out keeps its live value and its holder
+                    replicas: object::int_at(&apply.object, &["spec", "replicas"]).or(before.as_ref().and_then(|c| c.replicas)),
+                    replicas_held: before.is_some_and(|c| c.replicas_held) && object::at(&apply.object, &["spec", "replicas"]).is_none(),
+                    status: None,
+                    applied: Some(Applied { content: apply.content, digest: 9 }),
+                }));
+            }
+            Some(Job::Delete(_) | Job::Release(_)) => member.copy = Seen::Absent,
+            None => {}
+        }
+    }
+    seen
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_wanted_is_deleted_and_nothing_of_others_is_written(seen in observed()) {
+        for (name, verdict) in planned(&seen).verdicts {
+            let member = seen.members.get(&name);
+            match &verdict.job {
+                Some(Job::Delete(delete)) => {
+                    prop_assert!(!verdict.placed, "{name} is placed and would lose its copy");
+                    let Some(Seen::Present(copy)) = member.map(|m| &m.copy) else { panic!("a delete without a copy") };
+                    prop_assert!(matches!(&copy.holder, Holder::Us(hold) if hold.epoch <= 1), "only own copies go");
+                    prop_assert_eq!((delete.uid.as_str(), delete.resource_version.as_str()), (&*copy.uid, &*copy.resource_version));
+                    prop_assert_eq!(&member.unwrap().health, &Health::Ready);
+                }
+                Some(Job::Apply(_)) => {
+                    prop_assert!(verdict.placed);
+                    if let Some(Seen::Present(copy)) = member.map(|m| &m.copy) {
+                        prop_assert!(!matches!(copy.holder, Holder::Other(_)), "another owner's object is not written");
+                    }
+                }
+                Some(Job::Release(_)) | None => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_that_was_carried_out_leaves_nothing_to_do(seen in observed()) {
+        let done = after(&seen, &planned(&seen));
+        let again = planned(&done);
+        let left: Vec<_> = again.verdicts.iter().filter(|(_, v)| v.job.is_some()).map(|(name, v)| format!("{name} {:?}", v.job)).collect();
+        prop_assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn the_order_of_names_does_not_matter(seen in observed()) {
+        let mut turned = seen.clone();
+        let object = Arc::make_mut(&mut turned.object);
+        if let Some(names) = object["spec"]["placement"]["clusters"].as_array_mut() {
+            names.reverse();
+        }
+        prop_assert_eq!(format!("{:?}", planned(&seen).verdicts), format!("{:?}", planned(&turned).verdicts));
+    }
+
+    #[test]
+    fn a_deleted_object_keeps_its_finalizer_while_a_copy_of_it_is_known(mut seen in observed()) {
+        let object = Arc::make_mut(&mut seen.object);
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["finalizers"] = json!(["kubefed.io/sync-controller"]);
+        let plan = plan::removal(&seen, &validate::deletion(&seen.object).unwrap());
+        let ours = seen.members.values().any(|m| matches!(&m.copy, Seen::Present(c) if matches!(c.holder, Holder::Us(_))));
+        prop_assert!(!ours || plan.finalizers.is_none());
+    }
+}
