@@ -35,12 +35,10 @@ async fn a_deployment_goes_to_its_clusters_is_kept_there_and_leaves_them() {
     let federated = world.watch(&world.hub, gvr("types.kubefed.io", "federateddeployments"));
     let copies: Vec<_> = world.members.iter().map(|m| world.watch(m, gvr("apps", "deployments"))).collect();
     namespace(&world, "production").await;
-    let started = std::time::Instant::now();
     world.apply(&deployment()).await;
     for (copy, replicas) in copies.iter().zip([5, 3]) {
         copy.object("the copy with its replicas", "production", "webapp", |o| o["spec"]["replicas"] == replicas).await;
     }
-    println!("all copies exist after {:?}", started.elapsed());
     let status = federated
         .object("the status of both clusters", "production", "webapp", |o| {
             entry(o, "cluster3").is_some_and(|e| e["status"] == "ClusterNotJoined")
@@ -82,7 +80,6 @@ async fn repairs(world: &World, copies: &[world::Watched]) {
     ];
     for (subresource, edit) in edits {
         let kind = if subresource.is_some() { PatchKind::Merge } else { PatchKind::Strategic };
-        let started = std::time::Instant::now();
         let answer =
             world.members[0].patch(&deployments, "production", "webapp", subresource, kind, &edit, "somebody", false).await.unwrap();
         let edited: u64 = object::resource_version(&answer).parse().unwrap();
@@ -93,7 +90,6 @@ async fn repairs(world: &World, copies: &[world::Watched]) {
                     && object::resource_version(o).parse::<u64>().unwrap() > edited
             })
             .await;
-        println!("{edit} repaired after {:?}", started.elapsed());
     }
     world.members[0].delete(&deployments, "production", "webapp", &DeleteOptions::default()).await.unwrap();
     copies[0].object("the copy again", "production", "webapp", |o| object::uid(o) != object::uid(&before)).await;
