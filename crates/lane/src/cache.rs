@@ -92,8 +92,9 @@ impl reflector::Sink for Shared {
     fn listed(&self, items: Vec<Value>, revision: &str) {
         let mut events = Vec::new();
         self.objects.replace(items, &mut events);
-        events.push(CacheEvent::Synced);
         self.publish(&events, revision);
+        // whoever is told this finds `is_synced` true
+        (self.on_event)(&CacheEvent::Synced);
     }
 
     fn changed(&self, object: Value, revision: &str) {
