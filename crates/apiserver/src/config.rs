@@ -26,7 +26,9 @@ pub struct Config {
     pub server_ca: String,
     /// Certificates (PEM) that sign client certificates, for extension servers; empty for none.
     pub client_ca: String,
-    /// Further admission plugins; those of the server itself come first.
+    /// Admission plugins that run before the server's own: they may make what those require.
+    pub first_admission: Vec<Arc<dyn Admission>>,
+    /// Further admission plugins, after the server's own.
     pub admission: Vec<Arc<dyn Admission>>,
     /// Where pods run, if anywhere.
     pub pod_streams: Option<Arc<dyn PodStreams>>,
@@ -51,6 +53,7 @@ impl Config {
             issuer: "https://kubernetes.default.svc".to_owned(),
             server_ca: String::new(),
             client_ca: String::new(),
+            first_admission: Vec::new(),
             admission: Vec::new(),
             pod_streams: None,
             service_cidr: "10.96.0.0/16".to_owned(),

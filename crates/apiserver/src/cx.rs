@@ -67,7 +67,7 @@ impl Cx {
             crd: crd::State::new(&config),
             in_flight: InFlight::new(config.max_reading, config.max_mutating),
             registry: LiveRegistry::new(),
-            admission: admission::builtin().into_iter().chain(config.admission).collect(),
+            admission: config.first_admission.into_iter().chain(admission::builtin()).chain(config.admission).collect(),
             pod_streams: config.pod_streams,
             name: config.name,
             store: config.store,

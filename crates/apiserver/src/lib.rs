@@ -37,3 +37,8 @@ pub use cx::Cx;
 pub use server::{ApiServer, start};
 pub use streams::{LogOptions, PodStreams};
 pub use user::User;
+
+/// The Kubernetes version whose API is served, such as `v1.36.3`.
+pub fn kubernetes_version() -> &'static str {
+    comity_schema::builtin::table().kubernetes()
+}

@@ -1,1 +1,14 @@
-//! The command line of comity itself.
+//! The command line of `comity`: what it can do, how it talks, and how it fails.
+
+pub mod contexts;
+pub mod error;
+pub mod printer;
+pub mod table;
+
+mod args;
+mod commands;
+mod logging;
+mod yaml;
+
+pub use args::{command, run};
+pub use yaml::yaml;

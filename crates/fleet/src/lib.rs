@@ -6,6 +6,7 @@
 
 mod connect;
 mod health;
+pub mod join;
 mod member;
 mod probe;
 mod registry;

@@ -1,1 +1,19 @@
-//! Composition: hub and embedded members as they are started and stopped.
+//! Composition: a hub and embedded members, as they are started and stopped in one process or in several.
+
+pub mod demo;
+pub mod embedded;
+pub mod error;
+pub mod kubeconfig;
+pub mod layout;
+
+mod admission;
+mod federation;
+mod identities;
+mod ports;
+
+pub use error::StartError;
+
+/// The Kubernetes version whose API the servers claim, such as `v1.36.3`.
+pub fn kubernetes_version() -> &'static str {
+    comity_apiserver::kubernetes_version()
+}

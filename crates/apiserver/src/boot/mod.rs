@@ -3,7 +3,7 @@
 
 mod address;
 mod bootstrap;
-mod write;
+pub mod write;
 
 use comity_core::{Status, Value, json};
 use comity_store::Key;

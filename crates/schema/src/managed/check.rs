@@ -65,6 +65,8 @@ impl Walk {
                         }
                     }
                 }
+                // Built-in types that hold anything (RawExtension, JSON) are open objects here.
+                _ if node.preserves_unknown() => {}
                 other => self.error(&format!("expected map, got &{{{}}}", go_plain(other))),
             },
         }

@@ -1,0 +1,213 @@
+//! Commands and flags.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    commands,
+    error::{CliError, CliResult, Exit},
+    printer,
+};
+
+/// Many Kubernetes clusters, managed as one.
+#[derive(Debug, Parser)]
+#[command(name = "comity", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a hub and embedded member clusters in one process, ready to try
+    Demo(Demo),
+    /// Start a hub: an embedded Kubernetes API server that federates
+    Up(Up),
+    /// Start one embedded member cluster as a process of its own
+    Member(Member),
+    /// Show the fleet on one screen
+    Status(Status),
+    /// Explain, cluster by cluster, what was decided for an object and why
+    Why(Why),
+    /// Print the version
+    Version(Version),
+    /// Print a completion script for a shell
+    Completion {
+        /// Shell to complete for.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What is joined when members are first created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Join {
+    /// Every member.
+    All,
+    /// No member: join them yourself with `kubefedctl join`.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for all data [default: comity/demo in the user's data folder].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// File to write the contexts to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Number of member clusters.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub members: u16,
+    /// Which members are joined when they are first created.
+    #[arg(long, value_enum, default_value_t = Join::All)]
+    pub join: Join,
+    /// Forget everything from earlier starts.
+    #[arg(long)]
+    pub reset: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Folder for all data [default: comity/hub in the user's data folder].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// File to write the context to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Forget everything from earlier starts.
+    #[arg(long)]
+    pub reset: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Member {
+    /// Name of the cluster.
+    #[arg(long)]
+    pub name: String,
+    /// Folder for all data [default: comity/member-NAME in the user's data folder].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// File to write the context to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// Forget everything from earlier starts.
+    #[arg(long)]
+    pub reset: bool,
+}
+
+/// Where the hub is.
+#[derive(Debug, Args)]
+pub(crate) struct HubFlags {
+    /// Kubeconfig file [default: KUBECONFIG, else ~/.kube/config].
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the hub [default: the current context].
+    #[arg(long)]
+    pub context: Option<String>,
+}
+
+/// Machine-readable forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub hub: HubFlags,
+    /// Output format [default: a table].
+    #[arg(short, long, value_enum)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Kind or resource of the federated object, such as `federateddeployment`, `fdeploy`, or the target's `deployment`.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// Namespace [default: the context's].
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// Only this cluster.
+    #[arg(short = 'C', long)]
+    pub cluster: Option<String>,
+    #[command(flatten)]
+    pub hub: HubFlags,
+    /// Output format [default: text].
+    #[arg(short, long, value_enum)]
+    pub output: Option<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Version {
+    /// Output format [default: text].
+    #[arg(short, long, value_enum)]
+    pub output: Option<Output>,
+}
+
+/// The command definitions, for references and completion.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the command line; the first argument is the program's name. Returns the exit status.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            let _ = error.print();
+            return if asked { Exit::Success as u8 } else { Exit::Usage as u8 };
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(()) => Exit::Success as u8,
+        Err(error) => {
+            printer::talk(error.to_string());
+            error.exit as u8
+        }
+    }
+}
+
+fn dispatch(command: Command) -> CliResult {
+    match command {
+        Command::Demo(args) => commands::serve::demo(&args),
+        Command::Up(args) => commands::serve::up(&args),
+        Command::Member(args) => commands::serve::member(&args),
+        Command::Status(args) => block_on(commands::status::status(&args)),
+        Command::Why(args) => block_on(commands::why::why(&args)),
+        Command::Version(args) => commands::version::version(&args),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "comity", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+/// Runs a client command on one thread: it only waits for answers.
+fn block_on(work: impl Future<Output = CliResult>) -> CliResult {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| CliError::new("cannot start").because(e))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

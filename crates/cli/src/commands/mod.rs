@@ -1,0 +1,7 @@
+//! What each command does.
+
+mod connect;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod version;
+pub(crate) mod why;

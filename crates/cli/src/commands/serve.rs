@@ -1,0 +1,178 @@
+//! `comity demo`, `up` and `member`: start, say what runs, wait for a signal, stop cleanly.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use comity_hub::{
+    StartError,
+    demo::{self, Fleet, FleetOptions},
+    layout::{ServerRole, default_data_dir},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    args::{Demo, Join, Member, Up},
+    error::{CliError, CliResult, Exit},
+    printer,
+};
+
+/// How long a clean stop may take before it is forced.
+const DRAIN: Duration = Duration::from_secs(10);
+
+pub(crate) fn demo(args: &Demo) -> CliResult {
+    let members = (1..=args.members).map(|n| format!("cluster{n}")).collect::<Vec<_>>();
+    let options = FleetOptions {
+        data_dir: folder(args.data_dir.as_ref(), "demo")?,
+        kubeconfig: args.kubeconfig.clone(),
+        hub: true,
+        members,
+        join: args.join == Join::All,
+        listen: None,
+        reset: args.reset,
+        links: vec!["kubefedctl"],
+    };
+    serve(options, |fleet| {
+        let names: Vec<&str> = fleet.entries().iter().map(|e| e.role.name()).skip(1).collect();
+        printer::data(format!("Comity demo: a hub and {} simulated member clusters in one process", names.len()));
+        list(fleet);
+        printer::data("\nIn another terminal:");
+        exports(fleet);
+        printer::data("\nThen try:");
+        if args.join == Join::None {
+            for name in names.iter().take(2) {
+                printer::data(format!(
+                    "  kubefedctl join {name} --cluster-context {name}-context --host-cluster-context host-context --v=2"
+                ));
+            }
+        }
+        printer::data("  kubectl get kubefedclusters -n kube-federation-system");
+        printer::data("  kubectl apply -f federated-deployment.yaml");
+        printer::data("  kubectl get federateddeployments -A");
+        if let Some(name) = names.first() {
+            printer::data(format!("  kubectl --context {name}-context get deploy,pods -A"));
+        }
+        printer::data("  comity status\n");
+    })
+}
+
+pub(crate) fn up(args: &Up) -> CliResult {
+    let options = FleetOptions {
+        data_dir: folder(args.data_dir.as_ref(), "hub")?,
+        kubeconfig: args.kubeconfig.clone(),
+        hub: true,
+        members: Vec::new(),
+        join: false,
+        listen: args.listen,
+        reset: args.reset,
+        links: vec!["kubefedctl"],
+    };
+    serve(options, |fleet| {
+        printer::data("Comity hub");
+        list(fleet);
+        printer::data("\nIn another terminal:");
+        exports(fleet);
+        printer::data("");
+    })
+}
+
+pub(crate) fn member(args: &Member) -> CliResult {
+    if let Some(why) = comity_core::names::dns1123_label(&args.name).first() {
+        return Err(CliError::new(format!("cluster name {:?} cannot be used: {why}", args.name)).exit(Exit::Usage));
+    }
+    let options = FleetOptions {
+        data_dir: folder(args.data_dir.as_ref(), &format!("member-{}", args.name))?,
+        kubeconfig: args.kubeconfig.clone(),
+        hub: false,
+        members: vec![args.name.clone()],
+        join: false,
+        listen: args.listen,
+        reset: args.reset,
+        links: Vec::new(),
+    };
+    serve(options, |fleet| {
+        printer::data(format!("Comity member cluster {} (simulated nodes)", args.name));
+        list(fleet);
+        printer::data("");
+    })
+}
+
+fn folder(given: Option<&PathBuf>, profile: &str) -> CliResult<PathBuf> {
+    match given {
+        Some(path) => Ok(absolute(path)),
+        None => default_data_dir(profile).map_err(|e| CliError::new(e.to_string()).exit(Exit::Usage)),
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn serve(mut options: FleetOptions, describe: impl FnOnce(&Fleet)) -> CliResult {
+    crate::logging::start();
+    options.kubeconfig = options.kubeconfig.as_deref().map(absolute);
+    let began = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| CliError::new("cannot start").because(e))?;
+    let outcome = runtime.block_on(async {
+        let failed = |e| CliError::new("cannot listen for signals").because(e);
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let fleet = tokio::select! {
+            started = demo::start(options) => started.map_err(start_error)?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        describe(&fleet);
+        printer::data(format!("ready in {:.1} s; stop with Ctrl-C", began.elapsed().as_secs_f64()));
+        let failure = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            failure = fleet.failed() => Some(failure),
+        };
+        printer::talk("stopping");
+        fleet.stop(DRAIN).await;
+        failure.map_or(Ok(()), |why| Err(CliError::new("stopped because a store failed").because(why)))
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+fn list(fleet: &Fleet) {
+    for entry in fleet.entries() {
+        let note = if matches!(entry.role, ServerRole::Hub) { "" } else { "  SIMULATED" };
+        printer::data(format!("  {:<10} {}  context {}{note}", entry.role.name(), entry.server, entry.role.context()));
+    }
+}
+
+fn exports(fleet: &Fleet) {
+    printer::data(format!("  export KUBECONFIG={}", quoted(fleet.kubeconfig())));
+    printer::data(format!("  export PATH={}:$PATH", quoted(&fleet.bin())));
+}
+
+/// A path that a shell reads as one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+fn start_error(error: StartError) -> CliError {
+    let exit = match &error {
+        StartError::InUse { .. } | StartError::PortTaken { .. } => Exit::Conflict,
+        _ => Exit::Failure,
+    };
+    CliError::new(error.to_string()).exit(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exported_path_survives_the_shell() {
+        assert_eq!(quoted(Path::new("/home/me/.local/share/comity")), "/home/me/.local/share/comity");
+        assert_eq!(quoted(Path::new("/home/it's me/x")), r"'/home/it'\''s me/x'");
+    }
+}

@@ -1,0 +1,129 @@
+//! A demo fleet of the built binary in a folder of its own, and the clients that talk to it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use comity_testkit_core::{
+    binary::{Home, Running},
+    cache::{self, tool_or_skip},
+    kubectl::Kubectl,
+    run::{Ran, run},
+};
+
+/// The most that anything that is asked for again and again may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running demo. Dropping it kills it and removes its folder.
+pub(crate) struct Fleet {
+    running: Option<Running>,
+    kubectl: Kubectl,
+    minor: String,
+    home: Home,
+}
+
+/// A manifest of the tutorial page.
+pub(crate) fn manifest(name: &str) -> String {
+    format!("{}/tests/e2e/manifests/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+impl Fleet {
+    /// Starts `comity demo` and waits until it is ready; nothing when the stock kubectl is missing (said in one line).
+    pub(crate) fn demo(minor: &str, flags: &[&str]) -> Option<Self> {
+        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+        let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
+        let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
+        let mut fleet = Self { running: None, kubectl, minor: minor.to_owned(), home };
+        fleet.start_again(flags);
+        Some(fleet)
+    }
+
+    /// The demo's data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// Starts the demo on the same folder.
+    pub(crate) fn start_again(&mut self, flags: &[&str]) {
+        self.running = Some(self.home.start(&[&["demo", "--data-dir=data"], flags].concat()).unwrap());
+    }
+
+    /// Stops the demo with SIGTERM and returns its exit status.
+    pub(crate) fn terminate(&mut self) -> i32 {
+        self.running.take().unwrap().stop().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Ends the demo without warning.
+    pub(crate) fn kill(&mut self) {
+        self.running.take().unwrap().kill().unwrap();
+    }
+
+    /// kubectl on the hub; it must succeed.
+    pub(crate) fn hub(&self, args: &[&str]) -> String {
+        self.expect(args, self.try_hub_with(args, ""))
+    }
+
+    /// kubectl on the hub with a text on standard input.
+    pub(crate) fn try_hub_with(&self, args: &[&str], input: &str) -> Ran {
+        self.kubectl.run_with(args, input).unwrap()
+    }
+
+    /// kubectl on a member; it must succeed.
+    pub(crate) fn member(&self, cluster: &str, args: &[&str]) -> String {
+        self.expect(args, self.try_member(cluster, args))
+    }
+
+    /// kubectl on a member.
+    pub(crate) fn try_member(&self, cluster: &str, args: &[&str]) -> Ran {
+        self.try_member_with(cluster, args, "")
+    }
+
+    /// kubectl on a member with a text on standard input.
+    pub(crate) fn try_member_with(&self, cluster: &str, args: &[&str], input: &str) -> Ran {
+        // In front, so that what follows `--` stays last.
+        let context = format!("--context={cluster}-context");
+        self.kubectl.run_with(&[&[context.as_str()], args].concat(), input).unwrap()
+    }
+
+    /// `kubefedctl`, called by the link that the demo makes.
+    pub(crate) fn kubefedctl(&self, args: &[&str]) -> Ran {
+        self.run(Command::new(self.data().join("bin/kubefedctl")).args(args))
+    }
+
+    /// The binary under its own name.
+    pub(crate) fn comity(&self, args: &[&str]) -> Ran {
+        self.run(Command::new(env!("CARGO_BIN_EXE_comity")).args(args))
+    }
+
+    /// A shell in the repository, with the fleet's kubeconfig and the programs that the documentation names.
+    pub(crate) fn shell(&self, script: &str) -> Ran {
+        let programs = [self.data().join("bin"), cache::clients(&self.minor)];
+        let old = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&old))).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        self.run(Command::new("bash").current_dir(root).env("PATH", path).args(["-euo", "pipefail", "-c", script]))
+    }
+
+    /// Asks again until the answer is yes.
+    pub(crate) fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "still not: {what}\n{}", self.log());
+        }
+    }
+
+    fn run(&self, command: &mut Command) -> Ran {
+        run(command.env("HOME", self.home.path()).env("KUBECONFIG", self.data().join("kubeconfig")), "").unwrap()
+    }
+
+    fn expect(&self, args: &[&str], ran: Ran) -> String {
+        assert_eq!(ran.code, 0, "kubectl {}\n{}\n{}\n{}", args.join(" "), ran.stdout, ran.stderr, self.log());
+        ran.stdout
+    }
+
+    fn log(&self) -> String {
+        self.running.as_ref().map(Running::log).unwrap_or_default()
+    }
+}

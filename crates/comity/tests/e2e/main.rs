@@ -1,0 +1,14 @@
+//! End to end: the built binary, stock clients, one scenario per file.
+
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
+
+mod fleet;
+
+mod bad_input;
+mod docs;
+mod leave;
+mod page;
+mod repair;
+mod restart;
+mod types;
+mod workloads;

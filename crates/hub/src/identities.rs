@@ -1,0 +1,57 @@
+//! Who the parts inside the process are, and what they may do beyond the bootstrap roles.
+
+use comity_apiserver::{ApiServer, user::User};
+use comity_core::{GroupVersionResource, Value, json};
+use comity_lane::client::{ClientError, ClusterClient, PatchKind};
+
+const MANAGER: &str = "comity";
+/// The user of the federation controllers, and the name of their role.
+pub(crate) const FEDERATION: &str = "comity:federation";
+const SIMULATED_NODES: &str = "comity:simulated-nodes";
+
+/// A user of upstream's names, with the groups that go with it, so that audit, rules and managed fields look as on any cluster.
+pub(crate) fn user(name: &str) -> User {
+    let groups = comity_kubelite::groups_of(name);
+    User::new(name, &groups.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The user of the federation controllers on the hub.
+pub(crate) fn federation() -> User {
+    User::new(FEDERATION, &[])
+}
+
+/// Makes the roles that no recorded bootstrap role covers.
+pub(crate) async fn grant(server: &ApiServer) -> Result<(), ClientError> {
+    let client = ClusterClient::new(server.client(User::system(MANAGER)));
+    let federation = json!([
+        {"apiGroups": ["core.kubefed.io", "types.kubefed.io", "scheduling.kubefed.io"], "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create"]},
+        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
+        {"nonResourceURLs": ["*"], "verbs": ["get"]},
+    ]);
+    apply(&client, "clusterroles", &role(FEDERATION, &federation)).await?;
+    let user = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": FEDERATION});
+    apply(&client, "clusterrolebindings", &binding(FEDERATION, FEDERATION, &user)).await?;
+    // A real cluster gives nodes their rights by an authorizer of its own; simulated nodes get the role that stands for it.
+    let nodes = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"});
+    apply(&client, "clusterrolebindings", &binding(SIMULATED_NODES, "system:node", &nodes)).await
+}
+
+fn role(name: &str, rules: &Value) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
+}
+
+fn binding(name: &str, role: &str, subject: &Value) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    })
+}
+
+async fn apply(client: &ClusterClient, resource: &str, object: &Value) -> Result<(), ClientError> {
+    let resource = GroupVersionResource::new("rbac.authorization.k8s.io", "v1", resource);
+    let name = comity_core::object::name(object);
+    client.patch(&resource, "", name, None, PatchKind::Apply { force: true }, object, MANAGER, false).await.map(drop)
+}
