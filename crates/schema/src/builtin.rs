@@ -100,6 +100,17 @@ pub fn bootstrap_objects() -> Vec<Value> {
     table.bootstrap_rbac
 }
 
+/// (type, field, value) of everything that a real server was seen to fill in as a constant.
+#[cfg(test)]
+pub(crate) fn recorded_constants() -> Vec<(String, String, Value)> {
+    let Ok(table) = read::<TableFile>(TABLE) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, kind) in table.types {
+        found.extend(kind.fields.into_iter().filter_map(|f| Some((name.clone(), f.name, f.filled?))));
+    }
+    found
+}
+
 pub(crate) fn node(index: u16) -> &'static Node {
     &table().nodes[usize::from(index)]
 }

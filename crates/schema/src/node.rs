@@ -124,7 +124,6 @@ pub struct Field {
 /// What few fields have.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
-    pub(crate) filled: Option<Value>,
     pub(crate) patch_key: Option<Arc<str>>,
     pub(crate) patch_merge: bool,
     pub(crate) patch_retain: bool,

@@ -34,7 +34,7 @@ pub(crate) fn structural(schema: &Schema, v: &Value, old: Option<&Value>) -> Vec
 
 /// The rules of a built-in kind beyond `metadata`, for an object that is created, or that replaces an old one.
 ///
-/// The object has its defaults. Kinds without rules here are accepted as they are.
+/// The object has its defaults. Kinds without rules here are accepted as they are; definitions have [`crate::crd::validate_definition`].
 pub fn builtin(kind: &GroupVersionKind, v: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Report::default();
     let report = &mut errors;
@@ -74,7 +74,6 @@ pub fn builtin(kind: &GroupVersionKind, v: &Value, old: Option<&Value>) -> Vec<F
         ("policy", "PodDisruptionBudget") => other::disruption_budget(report, v),
         ("autoscaling", "HorizontalPodAutoscaler") => other::autoscaler(report, v),
         ("storage.k8s.io", "StorageClass") => other::storage_class(report, v, old),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => report.errors = crd::validate_definition(v, old),
         _ => {}
     }
     errors.errors

@@ -5,6 +5,8 @@ mod prune;
 mod strict;
 mod types;
 
+#[cfg(test)]
+pub(crate) use canonical::canonical as canonical_value;
 pub(crate) use canonical::canonicalize;
 pub(crate) use prune::prune;
 pub use strict::{strict_error, strict_parts};

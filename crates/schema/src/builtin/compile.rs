@@ -182,17 +182,12 @@ impl Compiler<'_> {
         let mut extra = Extra { go: (!plain).then(|| self.intern(&go.kind)), ..Extra::default() };
         let mut any = !plain;
         if let Some(known) = known {
-            extra.filled = known.filled.clone();
             extra.default = known.default.clone();
             extra.patch_merge = known.patch_strategy.split(',').any(|s| s == "merge");
             extra.patch_retain = known.patch_strategy.split(',').any(|s| s == "retainKeys");
             extra.patch_key = (!known.patch_merge_key.is_empty()).then(|| self.intern(&known.patch_merge_key));
             extra.enumeration = known.enumeration.iter().map(|e| self.intern(e)).collect();
-            any |= extra.filled.is_some()
-                || extra.default.is_some()
-                || extra.patch_merge
-                || extra.patch_retain
-                || !extra.enumeration.is_empty();
+            any |= extra.default.is_some() || extra.patch_merge || extra.patch_retain || !extra.enumeration.is_empty();
         }
         any.then(|| Box::new(extra))
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Rule,
     core::labels_if_none,
-    get::{is_empty, object, or_insert, text},
+    get::{is_empty, items, object, or_insert, text},
 };
 
 pub(super) fn rule(name: &str) -> Option<Rule> {
@@ -14,6 +14,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
         "apps.v1.DeploymentStrategy" => deployment_strategy,
         "apps.v1.DaemonSetUpdateStrategy" => daemon_set_strategy,
         "apps.v1.StatefulSetUpdateStrategy" => stateful_set_strategy,
+        "apps.v1.StatefulSetSpec" => claim_templates,
         "batch.v1.Job" => job,
         "autoscaling.v2.HorizontalPodAutoscalerSpec" => autoscaler,
         _ => return None,
@@ -48,6 +49,17 @@ fn stateful_set_strategy(map: &mut Map<String, Value>) {
         && let Some(update) = object(map, "rollingUpdate")
     {
         or_insert(update, "partition", 0);
+    }
+}
+
+/// Claim templates say what they are.
+fn claim_templates(map: &mut Map<String, Value>) {
+    for claim in items(map, "volumeClaimTemplates") {
+        for (key, value) in [("apiVersion", "v1"), ("kind", "PersistentVolumeClaim")] {
+            if is_empty(claim, key) {
+                claim.insert(key.to_owned(), value.into());
+            }
+        }
     }
 }
 
