@@ -20,7 +20,7 @@ use crate::{
     table::TableFile,
 };
 
-const TABLE: &[u8] = include_bytes!("../data/kubernetes.json.zst");
+pub(crate) const TABLE: &[u8] = include_bytes!("../data/kubernetes.json.zst");
 const SHAPES: &[u8] = include_bytes!("../data/shapes.json.zst");
 
 /// A served resource, built-in or custom: everything that is data about it.
@@ -119,7 +119,7 @@ fn load() -> Result<(TableFile, ShapeFile), String> {
     Ok((read(TABLE)?, read(SHAPES)?))
 }
 
-fn read<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<T, String> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(packed: &[u8]) -> Result<T, String> {
     let plain = zstd::decode_all(packed).map_err(|e| e.to_string())?;
     serde_json::from_slice(&plain).map_err(|e| e.to_string())
 }

@@ -5,6 +5,7 @@ pub mod crd;
 mod defaults;
 pub mod managed;
 pub mod node;
+pub mod openapi;
 pub mod protobuf;
 mod schema;
 mod shapes;
