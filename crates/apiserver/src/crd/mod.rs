@@ -8,7 +8,7 @@ mod hooks;
 mod names;
 mod served;
 mod status;
-mod sync;
+pub(crate) mod sync;
 
 use std::collections::HashSet;
 

@@ -5,6 +5,7 @@ mod groups;
 mod health;
 mod legacy;
 pub mod metrics;
+mod openapi;
 mod openid;
 mod version;
 
@@ -93,6 +94,10 @@ pub async fn serve(request: &Request) -> Result<Option<Answer>, Status> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let known = match parts.as_slice() {
         ["api" | "apis", rest @ ..] => return discovery(request, parts[0], rest),
+        ["openapi", rest @ ..] => match openapi::serve(request, rest).await? {
+            Some(answer) => answer,
+            None => return Ok(None),
+        },
         ["version"] => Answer::json(200, &version::document()),
         ["metrics"] => Answer::bytes(200, metrics::CONTENT_TYPE, request.cx.discovery.metrics.render(&request.cx)),
         [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => match openid::serve(request, parts[0]) {

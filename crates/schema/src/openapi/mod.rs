@@ -38,6 +38,11 @@ impl Style {
     }
 }
 
+/// The embedded data from which documents are built: what names their content, together with the definitions of custom kinds.
+pub fn sources() -> [&'static [u8]; 2] {
+    [builtin::TABLE, source::DESCRIPTIONS]
+}
+
 /// The path of a group and version below `/openapi/v3/`: `api/v1`, `apis/apps/v1`.
 pub fn path_of(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{}", api_version(group, version)) }

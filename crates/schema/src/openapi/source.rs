@@ -7,7 +7,7 @@ use crate::{
     table::{TableFile, Type},
 };
 
-const DESCRIPTIONS: &[u8] = include_bytes!("../../data/descriptions.json.zst");
+pub(super) const DESCRIPTIONS: &[u8] = include_bytes!("../../data/descriptions.json.zst");
 
 pub(super) struct Source {
     pub types: BTreeMap<String, Type>,
