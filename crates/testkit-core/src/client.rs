@@ -51,10 +51,17 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
+            // A server may close a connection at any moment between two requests; a fresh one each time never meets that.
+            .max_idle_connections(0)
             .tls_config(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).build())
             .build()
             .new_agent();
         Ok(Self { agent, base: base.to_owned(), token: token.to_owned() })
+    }
+
+    /// The same server without a token.
+    pub fn anonymous(&self) -> Self {
+        Self { token: String::new(), ..self.clone() }
     }
 
     /// Sends a request; every HTTP status is an answer.

@@ -6,6 +6,7 @@ pub mod binary;
 pub mod cache;
 pub mod child;
 pub mod client;
+pub mod compare;
 pub mod kubectl;
 pub mod ports;
 pub mod real;

@@ -101,7 +101,7 @@ impl Programs {
         let keys = rcgen::KeyPair::generate().context("make the service account key")?;
         fs::write(at("sa.key"), keys.serialize_pem())?;
         fs::write(at("sa.pub"), keys.public_key_pem())?;
-        fs::write(at("tokens.csv"), format!("{token},admin,admin,system:masters\n"))?;
+        fs::write(at("tokens.csv"), format!("{token},admin,,system:masters\n"))?;
 
         let etcd_url = format!("http://127.0.0.1:{}", ports[0]);
         let etcd = Bound::start(

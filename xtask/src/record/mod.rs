@@ -14,6 +14,7 @@ use std::fs;
 use anyhow::Context;
 use comity_schema::table::TableFile;
 use comity_testkit_core::cache;
+use comity_testkit_core::compare::recording;
 use comity_testkit_core::real::{Parts, RealCluster};
 
 use crate::run::{say, top};
@@ -69,5 +70,11 @@ pub fn record() -> anyhow::Result<()> {
         fs::write(folder.join(name), packed)?;
     }
     fs::write(folder.join("README.md"), report::readme(&table, &notes))?;
+    drop(cluster);
+
+    let cluster = RealCluster::find(Parts::ApiServer)?.start()?;
+    let client = cluster.client();
+    let count = recording::record(&recording::scripts_folder(&top()), client)?;
+    say(&format!("{count} answers to comparison scripts"));
     Ok(())
 }

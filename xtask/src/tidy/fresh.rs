@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::Context;
 use comity_schema::table::TableFile;
+use comity_testkit_core::compare::recording;
 
 use crate::record::stamp;
 use crate::run::top;
@@ -22,5 +23,6 @@ pub fn check() -> anyhow::Result<Vec<String>> {
     if table.stamp != stamp()? {
         problems.push(format!("crates/schema/data: the fixtures, the recorder or tests/real/go.mod changed since the recording: {AGAIN}"));
     }
+    problems.extend(recording::stale(&recording::scripts_folder(&top()))?);
     Ok(problems)
 }

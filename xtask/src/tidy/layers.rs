@@ -55,7 +55,7 @@ fn layer(folder: &str) -> Option<Layer> {
         "crates/comity" => Layer::Binary,
         "crates/testkit-core" => Layer::TestkitCore,
         "crates/testkit" => Layer::Testkit,
-        "xtask" => Layer::Tasks,
+        "xtask" | "benches" => Layer::Tasks,
         _ if folder.starts_with("crates/api/") => Layer::Vocabulary,
         _ if folder.starts_with("crates/domains/") => Layer::Domain,
         _ if folder.starts_with("crates/dataplane/") => Layer::DataPlane,
