@@ -311,3 +311,96 @@ impl Sink for Copies {
         self.retry_now.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use comity_core::json;
+
+    use super::*;
+    use crate::copy::tests::target;
+
+    fn copies() -> (Arc<Copies>, Arc<Mutex<Vec<String>>>) {
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let tell = told.clone();
+        let on_copy: OnCopy = Arc::new(move |namespace: &str, name: &str| tell.lock().push(format!("{namespace}/{name}")));
+        (Copies::new(Arc::new(target()), "h".into(), on_copy), told)
+    }
+
+    fn live(version: u64, text: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n", "namespace": "ns", "uid": "u", "resourceVersion": version.to_string(),
+            "managedFields": [{"manager": "comity-federation", "operation": "Apply", "fieldsV1": {"f:data": {"f:k": {}}}}]}, "data": {"k": text}})
+    }
+
+    fn present(copies: &Copies) -> Arc<Copy> {
+        match copies.see("ns", "n") {
+            Seen::Present(copy) => copy,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_own_write_shows_before_the_watch_tells_it_and_is_no_news_then() {
+        let (copies, told) = copies();
+        copies.listed(Vec::new(), "1");
+        copies.wrote(&live(5, "v"), 77);
+        assert!(present(&copies).is_as_applied(77));
+        told.lock().clear();
+        copies.changed(live(5, "v"), "5");
+        assert!(told.lock().is_empty());
+        copies.changed(live(6, "drift"), "6");
+        assert!(!present(&copies).is_as_applied(77));
+        assert_eq!(*told.lock(), ["ns/n"]);
+    }
+
+    #[test]
+    fn a_watch_that_is_faster_than_the_answer_wins() {
+        let (copies, _) = copies();
+        copies.changed(live(6, "drift"), "6");
+        copies.wrote(&live(5, "v"), 77);
+        assert_eq!(&*present(&copies).resource_version, "6");
+        assert!(!present(&copies).is_as_applied(77));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_was_deleted() {
+        let (copies, _) = copies();
+        copies.listed(Vec::new(), "1");
+        copies.changed(live(5, "v"), "5");
+        copies.deleted(live(7, "v"), "7");
+        copies.wrote(&live(5, "v"), 77);
+        assert_eq!(copies.see("ns", "n"), Seen::Absent);
+    }
+
+    #[test]
+    fn a_list_takes_away_what_it_does_not_name_but_for_what_was_written_after_it() {
+        let (copies, _) = copies();
+        copies.changed(live(5, "v"), "5");
+        copies.listed(Vec::new(), "4");
+        assert_eq!(&*present(&copies).resource_version, "5");
+        copies.listed(Vec::new(), "8");
+        assert_eq!(copies.see("ns", "n"), Seen::Absent);
+    }
+
+    #[test]
+    fn a_change_of_what_others_own_is_no_news() {
+        let (copies, told) = copies();
+        copies.listed(vec![live(5, "v")], "5");
+        told.lock().clear();
+        let mut other = live(6, "v");
+        other["data"]["theirs"] = "x".into();
+        copies.changed(other, "6");
+        assert!(told.lock().is_empty());
+        assert_eq!(&*present(&copies).resource_version, "6");
+    }
+
+    #[test]
+    fn an_unserved_kind_is_known_until_it_is_served() {
+        let (copies, told) = copies();
+        let error = ClientError::of_status(comity_core::Status::no_such_resource());
+        copies.trouble(Some(&error));
+        assert_eq!(copies.see("ns", "n"), Seen::NotServed);
+        copies.listed(Vec::new(), "1");
+        assert_eq!(copies.see("ns", "n"), Seen::Absent);
+        assert_eq!(*told.lock(), ["/", "/"]);
+    }
+}

@@ -27,6 +27,8 @@ pub struct Copy {
     pub replicas: Option<i64>,
     /// Another manager owns `spec.replicas`, an autoscaler for example.
     pub replicas_held: bool,
+    /// The other manager that wrote last.
+    pub last_other: Option<Box<str>>,
     /// The live `.status` as JSON text, where the target keeps it.
     pub status: Option<Box<str>>,
     /// The last write that succeeded, if this process made one.
@@ -79,6 +81,7 @@ impl Copy {
             holder: holder(live, target, hub),
             replicas: object::int_at(live, &["spec", "replicas"]),
             replicas_held: owned::held_by_another(live, target.manager, &["spec", "replicas"]),
+            last_other: owned::last_other(live, target.manager).map(Into::into),
             status,
             applied: None,
         }
@@ -182,6 +185,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_is_small() {
-        assert!(std::mem::size_of::<Copy>() <= 232, "{}", std::mem::size_of::<Copy>());
+        assert!(std::mem::size_of::<Copy>() <= 248, "{}", std::mem::size_of::<Copy>());
     }
 }

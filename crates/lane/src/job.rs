@@ -99,6 +99,11 @@ pub enum Trouble {
     NamespaceMissing,
     /// The member does not serve the kind.
     NotServed,
+    /// Another controller keeps changing it back.
+    Contested {
+        /// The other field manager.
+        manager: Box<str>,
+    },
     /// The member refused, or did not answer.
     Client(ClientError),
 }
@@ -166,6 +171,9 @@ impl std::fmt::Display for Trouble {
             Trouble::Refused(refusal) => refusal.fmt(f),
             Trouble::NamespaceMissing => f.write_str("the namespace does not exist there yet"),
             Trouble::NotServed => f.write_str("the cluster does not serve this kind"),
+            Trouble::Contested { manager } => {
+                write!(f, "field manager {manager:?} keeps changing it back; it is repaired less and less often until that ends")
+            }
             Trouble::Client(error) => error.fmt(f),
         }
     }

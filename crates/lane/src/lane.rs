@@ -3,6 +3,7 @@
 //! The lane keeps nothing of what is wanted in the long run: a job that ended is forgotten, a job that failed is
 //! remembered until the next one of the same copy. Whoever wants something asks again; the same job twice is one job.
 
+mod contest;
 mod queue;
 
 use std::{sync::Arc, time::Duration};
@@ -139,7 +140,7 @@ impl Lane {
 
     /// Where the last job of a copy stands; `None` when there is nothing to say.
     pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str) -> Option<Attempt> {
-        self.inner.state.lock().attempt(copies, namespace, name)
+        self.inner.state.lock().attempt(copies, namespace, name, Instant::now())
     }
 
     /// Jobs that failed for want of this namespace may be tried again now.

@@ -28,6 +28,12 @@ pub fn held_by_another(object: &Value, manager: &str, path: &[&str]) -> bool {
     })
 }
 
+/// The manager other than `manager` that wrote last.
+pub fn last_other<'a>(object: &'a Value, manager: &str) -> Option<&'a str> {
+    let others = entries(object).filter(|e| object::str_at(e, &["manager"]) != manager && object::str_at(e, &["subresource"]) != "status");
+    others.max_by_key(|e| object::str_at(e, &["time"])).map(|e| object::str_at(e, &["manager"]))
+}
+
 /// Moves what earlier managers own to `manager`, so that a field that leaves the applied set leaves the object.
 ///
 /// `None` when there is nothing to move.

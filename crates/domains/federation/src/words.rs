@@ -11,6 +11,7 @@ pub fn fault(failure: &Failure) -> Fault {
     match &failure.trouble {
         Trouble::Refused(refusal) => Fault { status: refused(refusal, failure.step), reason: refusal.code().to_owned(), message },
         Trouble::NamespaceMissing => Fault::new(failed(failure.step), "NamespaceMissing", message),
+        Trouble::Contested { .. } => Fault::new("Contested", "Contested", message),
         Trouble::NotServed => Fault::new("APINotEnabled", "APINotEnabled", message),
         Trouble::Client(ClientError::Timeout) => Fault::new(timed_out(failure.step), "TimedOut", message),
         Trouble::Client(error) => Fault::new(by_client(error, failure.step), &reason(error), message),

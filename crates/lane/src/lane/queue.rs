@@ -8,15 +8,15 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Attempt, Urgency, pauses};
+use super::{Attempt, Urgency, contest::Contests, pauses};
 use crate::{
     backoff::Backoff,
-    copies::Copies,
-    job::{Done, Failure, Job, Trouble},
+    copies::{Copies, Seen},
+    job::{Done, Failure, Job, Step, Trouble},
 };
 
 /// The identity of a copy within its member: the index that holds it, namespace, name.
-type Place = (usize, Box<str>, Box<str>);
+pub(super) type Place = (usize, Box<str>, Box<str>);
 
 /// A job that is to be carried out.
 pub(super) struct Work {
@@ -26,6 +26,8 @@ pub(super) struct Work {
     pub job: Job,
     urgency: Urgency,
     since: Instant,
+    /// The other manager that wrote the copy last, when this was asked for.
+    intruder: Option<Box<str>>,
 }
 
 #[derive(Default)]
@@ -34,6 +36,7 @@ pub(super) struct State {
     ready: [VecDeque<Place>; 3],
     running: usize,
     silence: Option<Silence>,
+    contests: Contests,
 }
 
 #[derive(Default)]
@@ -79,11 +82,18 @@ impl State {
         if slot.waiting.is_none() && slot.running.is_some_and(|(running, _)| running == fingerprint) {
             return false;
         }
-        if slot.failed.as_ref().is_some_and(|failed| failed.fingerprint == fingerprint && now < failed.retry_at) {
+        if slot.failed.as_ref().is_some_and(|failed| failed.fingerprint == fingerprint && now < failed.retry_at)
+            || self.contests.held(&place, fingerprint, now).is_some()
+        {
             return false;
         }
         let queued = slot.waiting.is_some();
-        slot.waiting = Some(Work { copies: copies.clone(), namespace: namespace.into(), name: name.into(), job, urgency, since: now });
+        let intruder = match copies.see(namespace, name) {
+            Seen::Present(copy) => copy.last_other.clone(),
+            _ => None,
+        };
+        slot.waiting =
+            Some(Work { copies: copies.clone(), namespace: namespace.into(), name: name.into(), job, urgency, since: now, intruder });
         if !queued && slot.running.is_none() {
             self.ready[urgency as usize].push_back(place);
         }
@@ -117,7 +127,12 @@ impl State {
         let Some(slot) = self.slots.get_mut(&place) else { return };
         slot.running = None;
         match result {
-            Ok(_) => slot.failed = None,
+            Ok(done) => {
+                slot.failed = None;
+                if let (Done::Updated, Some(intruder)) = (done, work.intruder) {
+                    self.contests.repaired(&place, work.job.fingerprint(), intruder, now);
+                }
+            }
             Err(failure) => {
                 let (first, most) = pauses(&failure);
                 let fingerprint = work.job.fingerprint();
@@ -169,8 +184,13 @@ impl State {
         self.silence = None;
     }
 
-    pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str) -> Option<Attempt> {
-        let slot = self.slots.get(&place(copies, namespace, name))?;
+    pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str, now: Instant) -> Option<Attempt> {
+        let place = place(copies, namespace, name);
+        if let Some((fingerprint, manager, retry_at)) = self.contests.standing(&place, now) {
+            let trouble = Trouble::Contested { manager: manager.into() };
+            return Some(Attempt::Failed { fingerprint, failure: Arc::new(Failure { step: Step::Update, trouble }), retry_at });
+        }
+        let slot = self.slots.get(&place)?;
         if let Some(work) = &slot.waiting {
             return Some(Attempt::Pending { fingerprint: work.job.fingerprint(), since: work.since });
         }

@@ -1,1 +1,267 @@
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
+use comity_core::{Value, json, object};
+use http::{Method, Request, Response};
+use kube::client::Body;
+use tokio::sync::{Notify, mpsc};
+
+use super::*;
+use crate::{
+    arbitrate::{Adopt, Refusal},
+    client::DeleteOptions,
+    copies::Seen,
+    copy::tests::{mark, target},
+    job::{Apply, Delete},
+};
+
+/// A member with one namespace and ConfigMaps in it; tells every request.
+#[derive(Default)]
+struct Api {
+    objects: Mutex<BTreeMap<String, Value>>,
+    namespace: AtomicBool,
+    silent: AtomicBool,
+    hold: Mutex<Option<Arc<Notify>>>,
+    asked: Mutex<Vec<String>>,
+    revision: Mutex<u64>,
+}
+
+impl Api {
+    fn answer(&self, method: &Method, path: &str, body: &Value) -> (u16, Value) {
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let missing = |kind: &str, name: &str| {
+            (
+                404,
+                json!({"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found", "details": {"kind": kind, "name": name}}),
+            )
+        };
+        let conflict = || (409, json!({"kind": "Status", "code": 409, "reason": "Conflict", "message": "conflict"}));
+        if *method == Method::POST && path == "/api/v1/namespaces" {
+            self.namespace.store(true, Ordering::SeqCst);
+            return (201, body.clone());
+        }
+        let mut objects = self.objects.lock();
+        let live = objects.get(&name).cloned();
+        match *method {
+            Method::GET => live.map_or_else(|| missing("configmaps", &name), |live| (200, live)),
+            Method::DELETE => {
+                let Some(live) = live else { return missing("configmaps", &name) };
+                if body["preconditions"]["resourceVersion"] != live["metadata"]["resourceVersion"] {
+                    return conflict();
+                }
+                objects.remove(&name);
+                (200, json!({"kind": "Status", "status": "Success"}))
+            }
+            _ if !self.namespace.load(Ordering::SeqCst) => missing("namespaces", "ns"),
+            _ => {
+                let uid = body["metadata"]["uid"].as_str();
+                if uid.is_some() && uid != live.as_ref().map(object::uid) {
+                    return conflict();
+                }
+                let mut stored = body.clone();
+                let mut revision = self.revision.lock();
+                *revision += 1;
+                let uid = live.as_ref().map_or_else(|| format!("uid-{revision}"), |live| object::uid(live).to_owned());
+                stored["metadata"]["uid"] = uid.into();
+                stored["metadata"]["resourceVersion"] = revision.to_string().into();
+                objects.insert(name, stored.clone());
+                (200, stored)
+            }
+        }
+    }
+
+    fn client(self: &Arc<Self>) -> ClusterClient {
+        let api = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let api = api.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                api.asked.lock().push(format!("{} {}", head.method, head.uri.path()));
+                if api.silent.load(Ordering::SeqCst) {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+                }
+                let hold = api.hold.lock().clone();
+                if let Some(hold) = hold {
+                    hold.notified().await;
+                }
+                let body = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or_default();
+                let (code, answer) = api.answer(&head.method, head.uri.path(), &body);
+                Ok(Response::builder().status(code).body(Body::from(answer.to_string().into_bytes())).unwrap())
+            }
+        });
+        ClusterClient::new(kube::Client::new(service, "default"))
+    }
+}
+
+struct Bench {
+    api: Arc<Api>,
+    lane: Lane,
+    copies: Arc<Copies>,
+    reports: mpsc::UnboundedReceiver<String>,
+}
+
+fn bench() -> Bench {
+    let api = Arc::new(Api::default());
+    api.namespace.store(true, Ordering::SeqCst);
+    let (tell, reports) = mpsc::unbounded_channel();
+    let lane = Lane::new(LaneOptions {
+        cluster: "c".into(),
+        epoch: 3,
+        concurrency: 2,
+        on_report: Arc::new(move |report| {
+            let result = match &report.result {
+                Ok(done) => format!("{done:?}"),
+                Err(failure) => format!("{:?} failed: {}", failure.step, failure.trouble),
+            };
+            tell.send(format!("{} {result}", report.name)).ok();
+        }),
+        on_silence: Arc::new(|| {}),
+    });
+    lane.connect(Some(api.client()));
+    let copies = Copies::new(Arc::new(target()), "h".into(), Arc::new(|_, _| {}));
+    Bench { api, lane, copies, reports }
+}
+
+fn config_map(name: &str, text: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "ns", "labels": {"kubefed.io/managed": "true"}}, "data": {"k": text}})
+}
+
+fn apply(name: &str, text: &str, uid: Option<&str>) -> Job {
+    let object = config_map(name, text);
+    let content = comity_core::digest::of(&object);
+    let namespace = Some(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}));
+    Job::Apply(Box::new(Apply { object, content, uid: uid.map(str::to_owned), adopt: Adopt::Adopt, namespace }))
+}
+
+impl Bench {
+    fn submit(&self, name: &str, job: Job) {
+        self.lane.submit(&self.copies, "ns", name, job, Urgency::User);
+    }
+
+    async fn report(&mut self) -> String {
+        self.reports.recv().await.unwrap()
+    }
+
+    fn asked(&self) -> String {
+        std::mem::take(&mut *self.api.asked.lock()).join("\n")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_looked_for_before_it_is_made_and_the_index_shows_it_at_once() {
+    let mut bench = bench();
+    bench.submit("n", apply("n", "v", None));
+    assert_eq!(bench.report().await, "n Created");
+    assert_eq!(bench.asked(), "GET /api/v1/namespaces/ns/configmaps/n\nPATCH /api/v1/namespaces/ns/configmaps/n");
+    let Seen::Present(copy) = bench.copies.see("ns", "n") else { panic!("the index does not show it") };
+    assert!(copy.is_as_applied(comity_core::digest::of(&config_map("n", "v"))));
+    assert!(bench.lane.attempt(&bench.copies, "ns", "n").is_none(), "nothing is left to say");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_namespace_is_made_on_the_way() {
+    let mut bench = bench();
+    bench.api.namespace.store(false, Ordering::SeqCst);
+    bench.submit("n", apply("n", "v", None));
+    assert_eq!(bench.report().await, "n Created");
+    assert!(bench.asked().contains("POST /api/v1/namespaces"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_not_the_planned_one_is_looked_at_again() {
+    let mut bench = bench();
+    bench.submit("n", apply("n", "v", Some("gone")));
+    assert_eq!(bench.report().await, "n Created");
+    assert_eq!(
+        bench.asked(),
+        "PATCH /api/v1/namespaces/ns/configmaps/n\nGET /api/v1/namespaces/ns/configmaps/n\nPATCH /api/v1/namespaces/ns/configmaps/n"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_another_is_neither_written_nor_deleted() {
+    let mut bench = bench();
+    let mut theirs = config_map("n", "theirs");
+    theirs["metadata"]["uid"] = "u".into();
+    theirs["metadata"]["resourceVersion"] = "9".into();
+    mark("another-hub", &target().owner_kind).put_on(&mut theirs);
+    bench.api.objects.lock().insert("n".to_owned(), theirs.clone());
+    bench.submit("n", apply("n", "v", None));
+    assert_eq!(bench.report().await, "n Update failed: the object belongs to hub another-hub (FederatedConfigMap.types.kubefed.io ns/n)");
+    let delete = Delete { uid: "u".to_owned(), resource_version: "8".to_owned(), options: DeleteOptions::default() };
+    bench.submit("n", Job::Delete(delete));
+    assert_eq!(bench.report().await, "n Delete failed: the object belongs to hub another-hub (FederatedConfigMap.types.kubefed.io ns/n)");
+    assert_eq!(bench.api.objects.lock()["n"], theirs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_changed_since_is_deleted_in_its_new_state() {
+    let mut bench = bench();
+    bench.submit("n", apply("n", "v", None));
+    bench.report().await;
+    let Seen::Present(copy) = bench.copies.see("ns", "n") else { panic!("the index does not show it") };
+    let delete = Delete { uid: copy.uid.to_string(), resource_version: "old".to_owned(), options: DeleteOptions::default() };
+    bench.submit("n", Job::Delete(delete));
+    assert_eq!(bench.report().await, "n Deleted");
+    assert!(matches!(bench.copies.see("ns", "n"), Seen::Unknown(_)), "the record is gone; no list has been read");
+    assert!(bench.api.objects.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_job_is_not_repeated_before_its_time_and_another_one_is_not_held() {
+    let mut bench = bench();
+    let mut theirs = config_map("n", "theirs");
+    object::set(&mut theirs, &["metadata", "labels", "kubefed.io/managed"], "false".into());
+    bench.api.objects.lock().insert("n".to_owned(), theirs);
+    bench.submit("n", apply("n", "v", None));
+    bench.report().await;
+    let Some(Attempt::Failed { failure, retry_at, .. }) = bench.lane.attempt(&bench.copies, "ns", "n") else {
+        panic!("the failure is forgotten")
+    };
+    assert!(matches!(failure.trouble, Trouble::Refused(Refusal::ManagedLabelFalse)));
+    bench.asked();
+    bench.submit("n", apply("n", "v", None));
+    tokio::task::yield_now().await;
+    assert_eq!(bench.asked(), "");
+    bench.submit("n", apply("n", "other", None));
+    assert!(bench.report().await.contains("failed"));
+    tokio::time::sleep_until(retry_at + Duration::from_secs(60)).await;
+    bench.submit("n", apply("n", "v", None));
+    assert!(bench.report().await.contains("failed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_member_is_asked_by_one_job_at_a_time_and_loses_none() {
+    let mut bench = bench();
+    bench.api.silent.store(true, Ordering::SeqCst);
+    for name in ["a", "b", "c", "d"] {
+        bench.submit(name, apply(name, "v", None));
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let asked = bench.asked().lines().count();
+    assert!((4..20).contains(&asked), "{asked} requests within a minute of silence");
+    assert_eq!(bench.lane.pending(), 4);
+    bench.api.silent.store(false, Ordering::SeqCst);
+    bench.lane.resume();
+    let mut reports = vec![bench.report().await, bench.report().await, bench.report().await, bench.report().await];
+    reports.sort();
+    assert_eq!(reports, ["a Created", "b Created", "c Created", "d Created"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_wish_replaces_the_one_that_waits() {
+    let mut bench = bench();
+    let hold = Arc::new(Notify::new());
+    *bench.api.hold.lock() = Some(hold.clone());
+    bench.submit("n", apply("n", "1", None));
+    tokio::task::yield_now().await;
+    bench.submit("n", apply("n", "2", None));
+    bench.submit("n", apply("n", "3", None));
+    *bench.api.hold.lock() = None;
+    hold.notify_one();
+    assert_eq!((bench.report().await.as_str(), bench.report().await.as_str()), ("n Created", "n Updated"));
+    assert_eq!(bench.api.objects.lock()["n"]["data"]["k"], "3");
+}

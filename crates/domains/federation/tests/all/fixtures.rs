@@ -207,6 +207,7 @@ fn copy(seen: &Observed, cluster: &str, facts: &Value) -> Seen {
         },
         replicas: facts["replicas"].as_i64(),
         replicas_held: facts["replicasHeld"] == true,
+        last_other: None,
         status: facts.get("status").map(|s| s.to_string().into()),
         applied: None,
     };

@@ -36,6 +36,7 @@ fn copy() -> impl Strategy<Value = Seen> {
                 holder,
                 replicas,
                 replicas_held: held,
+                last_other: None,
                 status: None,
                 applied: None,
             }))
@@ -115,6 +116,7 @@ fn after(seen: &Observed, plan: &Plan) -> Observed {
                     // a field that the applied set leaves out keeps its live value and its holder
                     replicas: object::int_at(&apply.object, &["spec", "replicas"]).or(before.as_ref().and_then(|c| c.replicas)),
                     replicas_held: before.is_some_and(|c| c.replicas_held) && object::at(&apply.object, &["spec", "replicas"]).is_none(),
+                    last_other: None,
                     status: None,
                     applied: Some(Applied { content: apply.content, digest: 9 }),
                 }));
