@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::informers::Informers;
+use crate::{
+    kit::{informers::Informers, resources::PODS},
+    logs::PodLogs,
+};
 
 /// How long rounds in work may take to finish.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -26,6 +29,11 @@ impl Handle {
     /// Waits until every cache shows the cluster once: from then on everything is reacted to.
     pub async fn synced(&self) {
         self.informers.synced().await;
+    }
+
+    /// The logs of the member's simulated pods.
+    pub fn pod_logs(&self) -> PodLogs {
+        PodLogs::new(self.informers.cache(&PODS))
     }
 
     /// Ends all controllers; rounds in work are finished, but not for longer than five seconds.

@@ -13,6 +13,7 @@ mod expiry;
 mod handle;
 mod jobs;
 mod kit;
+mod logs;
 mod namespaces;
 mod nodes;
 mod pods;
@@ -22,6 +23,7 @@ mod wiring;
 
 pub use config::{HubConfig, MemberConfig, NodeSize, Pace};
 pub use handle::Handle;
+pub use logs::{LogRequest, PodLogs};
 pub use wiring::{Clients, groups_of};
 
 use kit::catalog::Catalog;
