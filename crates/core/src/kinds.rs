@@ -118,16 +118,16 @@ impl fmt::Display for GroupKind {
     }
 }
 
-/// `apps/v1, Kind=Deployment`: the form Kubernetes prints in messages.
+/// `apps/v1, Kind=Deployment` and `/v1, Kind=Pod`: the form Kubernetes prints in messages.
 impl fmt::Display for GroupVersionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, Kind={}", self.api_version(), self.kind)
+        write!(f, "{}/{}, Kind={}", self.group, self.version, self.kind)
     }
 }
 
-/// `apps/v1, Resource=deployments`: the form Kubernetes prints in messages.
+/// `apps/v1, Resource=deployments` and `/v1, Resource=pods`: the form Kubernetes prints in messages.
 impl fmt::Display for GroupVersionResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, Resource={}", self.api_version(), self.resource)
+        write!(f, "{}/{}, Resource={}", self.group, self.version, self.resource)
     }
 }

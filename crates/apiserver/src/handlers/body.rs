@@ -1,6 +1,6 @@
 //! From a request's body to an object of the expected kind.
 
-use comity_core::{Decoded, GroupVersionKind, Reason, Status, Value, decode_json, decode_yaml, object};
+use comity_core::{Decoded, GroupVersionKind, Reason, Status, Value, decode_json, decode_yaml, kinds::split_api_version, object};
 use comity_schema::Schema;
 
 use super::write_options::FieldValidation;
@@ -29,7 +29,7 @@ impl<'a> Expected<'a> {
 /// 400 or 415.
 pub fn decode(request: &Request, expected: &Expected<'_>, validation: FieldValidation) -> Result<Value, Status> {
     let Decoded { mut value, duplicates } = read(request, expected)?;
-    check_kind(&mut value, expected)?;
+    check_kind(request, &mut value, expected)?;
     settle(request, &mut value, expected, duplicates, validation)?;
     Ok(value)
 }
@@ -39,6 +39,13 @@ pub fn decode(request: &Request, expected: &Expected<'_>, validation: FieldValid
 /// # Errors
 /// 400 for text that cannot be read, 415 for an unknown content type.
 pub fn read(request: &Request, expected: &Expected<'_>) -> Result<Decoded, Status> {
+    if request.body.is_empty() && request.content_type() != "application/vnd.kubernetes.protobuf" {
+        let why = format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)",
+            expected.kind.kind
+        );
+        return Err(Status::bad_request(why));
+    }
     let broken = |why: String| {
         Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): couldn't get version/kind; {why}",
@@ -69,7 +76,7 @@ pub fn unsupported_media_type(accepted: &[&str]) -> Status {
 ///
 /// # Errors
 /// 400 when the body is of another kind.
-pub fn check_kind(value: &mut Value, expected: &Expected<'_>) -> Result<(), Status> {
+pub fn check_kind(request: &Request, value: &mut Value, expected: &Expected<'_>) -> Result<(), Status> {
     let kind = &expected.kind;
     let cannot = |what: String| Status::bad_request(format!("the object provided is unrecognized (must be of type {}): {what}", kind.kind));
     let Some(map) = value.as_object_mut() else { return Err(cannot("the body is not an object".into())) };
@@ -79,13 +86,30 @@ pub fn check_kind(value: &mut Value, expected: &Expected<'_>) -> Result<(), Stat
         return Err(cannot("Object 'Kind' is missing in the body".into()));
     }
     let version = kind.api_version();
+    let sent = GroupVersionKind::new(
+        split_api_version(&is_version).0,
+        split_api_version(&is_version).1,
+        if is_kind.is_empty() { &kind.kind } else { &is_kind },
+    );
+    if !is_version.is_empty() && is_version != version && !expected.custom && request.cx.registry.current().find_kind(&sent).is_none() {
+        let why = format!("no kind {:?} is registered for version {is_version:?} in scheme \"pkg/runtime/scheme.go:111\"", sent.kind);
+        return Err(Status::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: {why}",
+            sent.kind, sent.version, kind.kind
+        )));
+    }
     if !is_version.is_empty() && is_version != version {
         return Err(Status::bad_request(format!(
             "the API version in the data ({is_version}) does not match the expected API version ({version})"
         )));
     }
     if !is_kind.is_empty() && is_kind != kind.kind {
-        return Err(Status::bad_request(format!("{is_kind} in version {:?} cannot be handled as a {}", kind.version, kind.kind)));
+        let group = kind.group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core");
+        return Err(Status::bad_request(format!(
+            "{is_kind} in version {0:?} cannot be handled as a {1}: converting ({0}.{is_kind}) to ({group}.{1}): unknown conversion",
+            kind.version.as_str(),
+            kind.kind
+        )));
     }
     if is_version.is_empty() {
         map.insert("apiVersion".into(), version.into());

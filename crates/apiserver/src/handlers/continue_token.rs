@@ -29,7 +29,7 @@ impl Position {
     /// # Errors
     /// 400: it is none of ours, or points outside the list.
     pub fn parse(token: &str) -> Result<Self, Status> {
-        let bad = |why: &str| Status::bad_request(format!("continue key is not valid{why}"));
+        let bad = |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid{why}"));
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|e| bad(&format!(": {e}")))?;
         let token: Value = serde_json::from_slice(&bytes).map_err(|e| bad(&format!(": {e}")))?;
         let version = token["v"].as_str().unwrap_or("");

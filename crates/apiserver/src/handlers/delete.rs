@@ -80,6 +80,7 @@ pub async fn delete_object(request: &Request, resource: &Arc<Resource>, key: &Ke
         let mut new = old.clone();
         let step = kinds::deletion(resource, &mut new, options, request.cx.now())
             .unwrap_or_else(|| plan(resource, &mut new, options, request.cx.now()));
+        write.canonical(&mut new);
         match step {
             Step::Pending => return Ok(if options.dry_run { Deleted::WouldWait(old) } else { Deleted::Waits(entry) }),
             Step::Mark if options.dry_run => return Ok(Deleted::WouldWait(new)),

@@ -57,7 +57,7 @@ impl DeleteOptions {
             Some("Background") => Some(Propagation::Background),
             Some("Foreground") => Some(Propagation::Foreground),
             Some(other) => {
-                errors.push(FieldError::not_supported("propagationPolicy", &json!(other), &["Background", "Foreground", "Orphan"]));
+                errors.push(FieldError::not_supported("propagationPolicy", &json!(other), &["Foreground", "Background", "Orphan", "nil"]));
                 None
             }
         };

@@ -18,7 +18,7 @@ pub fn key(request: &Request, resource: &Resource) -> Key {
 /// 404, or 504 when the asked revision does not come.
 pub async fn get(request: &Request, resource: &Resource) -> Result<Answer, Status> {
     if let Some(text) = request.query.text("resourceVersion") {
-        let revision = list_options::revision(text).ok_or_else(|| Status::bad_request(format!("invalid resource version: {text:?}")))?;
+        let revision = list_options::revision(text).ok_or_else(|| list_options::not_a_revision(text))?;
         list::wait_for(&request.cx, revision).await?;
     }
     let entry =

@@ -72,7 +72,7 @@ pub async fn wait_for(cx: &Cx, revision: u64) -> Result<(), Status> {
         return Ok(());
     }
     let message = format!("Timeout: Too large resource version: {revision}, current: {}", cx.store.revision());
-    Err(Status::new(Reason::Timeout, message).retry_after(1).with_cause("ResourceVersionTooLarge", "Too large resource version", ""))
+    Err(Status::new(Reason::Timeout, message).with_cause("ResourceVersionTooLarge", "Too large resource version", "").retry_after(1))
 }
 
 /// Finds the objects of a list.
@@ -141,8 +141,8 @@ fn too_old(error: ListError, options: &ListOptions, start: Option<&str>) -> Stat
         (ListError::Future { current }, _) => {
             let asked = options.revision.unwrap_or(0);
             Status::new(Reason::Timeout, format!("Timeout: Too large resource version: {asked}, current: {current}"))
-                .retry_after(1)
                 .with_cause("ResourceVersionTooLarge", "Too large resource version", "")
+                .retry_after(1)
         }
         (ListError::Compacted { .. }, None) => Status::new(Reason::Expired, "The resourceVersion for the provided list is too old."),
         (ListError::Compacted { .. }, Some(start)) => {

@@ -87,10 +87,7 @@ impl ListOptions {
             None => None,
             Some(text) => match revision(text) {
                 Some(revision) => Some(revision),
-                None => {
-                    errors.push(FieldError::invalid("resourceVersion", &json!(text), "must be a decimal number"));
-                    None
-                }
+                None => return Err(not_a_revision(text)),
             },
         };
         if !errors.is_empty() {
@@ -106,6 +103,12 @@ impl ListOptions {
             timeout_seconds: number(query, "timeoutSeconds")?.filter(|s| *s > 0),
         })
     }
+}
+
+/// 400 for a resourceVersion that is none.
+pub fn not_a_revision(text: &str) -> Status {
+    let why = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
+    Status::bad_request(format!("invalid resource version: {why}"))
 }
 
 /// A resourceVersion's number.

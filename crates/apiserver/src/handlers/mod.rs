@@ -31,7 +31,12 @@ use crate::{answer::Answer, authn, authz, registry::Resource, request::Request, 
 pub async fn dispatch(request: &Request) -> Result<Answer, Status> {
     let info = &request.info;
     let registry = request.cx.registry.current();
-    let resource = registry.find(&info.group, &info.version, &info.resource).ok_or_else(Status::no_such_resource)?;
+    let Some(resource) = registry.find(&info.group, &info.version, &info.resource) else {
+        if registry.has_version(&info.group, &info.version) {
+            return Err(Status::no_such_resource());
+        }
+        return Ok(Answer::text(404, "404 page not found\n"));
+    };
     if let Some(custom) = &resource.custom
         && let Some(text) = &custom.deprecation
     {
@@ -76,6 +81,7 @@ async fn subresource(request: &Request, resource: &Arc<Resource>) -> Result<Answ
 fn fits_scope(request: &Request, resource: &Resource) -> bool {
     let named = !request.info.namespace.is_empty();
     match (resource.info.namespaced, request.info.verb) {
+        (_, "create") if !request.info.name.is_empty() && request.info.subresource.is_empty() => false,
         (true, "list" | "watch") => true,
         (true, _) => named,
         (false, _) => !named || &*resource.storage == "namespaces",

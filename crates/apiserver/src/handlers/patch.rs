@@ -7,7 +7,7 @@ use comity_core::{Decoded, FieldError, GroupKind, Map, Reason, Status, Value, de
 use comity_schema::{managed, strategic};
 
 use super::{
-    body, create, metadata,
+    body, create,
     write::Write,
     write_options::{FieldValidation, WriteOptions},
 };
@@ -51,13 +51,7 @@ pub async fn patch(request: &Request, resource: &Arc<Resource>) -> Result<Answer
     let may_create = apply && request.info.subresource.is_empty();
     let change = |live: Option<&Value>| {
         if let Patch::Apply(config) = &patch {
-            let mut config = config.clone();
-            if object::name(&config).is_empty() {
-                object::set(&mut config, &["metadata", "name"], name.as_str().into());
-            }
-            metadata::settle_namespace(&mut config, write.namespace)?;
-            metadata::check_name(&config, name)?;
-            return applied(&write, resource, live, &config);
+            return applied(&write, resource, live, config);
         }
         let Some(live) = live else { return Ok(None) };
         let patched = patched(resource, live, &patch)?;
@@ -133,9 +127,9 @@ fn check_config(resource: &Resource, config: &Value) -> Result<(), Status> {
     if config.get("kind").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(Status::bad_request("error decoding YAML: Object 'Kind' is missing in the body"));
     }
-    let (kind, expected) = (object::gvk(config), resource.gvk());
-    if kind.kind != expected.kind || kind.group != expected.group {
-        return Err(Status::bad_request(format!("{kind} cannot be applied as {expected}")));
+    let kind = object::gvk(config);
+    if kind != resource.gvk() {
+        return Err(Status::bad_request(format!("invalid object type: {kind}")));
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! From stored bytes or values to answers in the form that the client asked for.
 
-use bytes::Bytes;
 use comity_core::{Map, Status, Value};
 use comity_store::Entry;
 
@@ -201,13 +200,12 @@ pub fn other(request: &Request, code: u16, value: &Value) -> Result<Answer, Stat
 /// 500 when the value cannot be written as YAML.
 pub fn written(code: u16, format: Format, pretty: bool, value: &Value) -> Result<Answer, Status> {
     Ok(match format {
-        Format::Yaml => Answer::bytes(code, YAML, comity_core::encode_yaml(value).map_err(Status::internal)?),
+        Format::Yaml => {
+            let mut sorted = value.clone();
+            sorted.sort_all_objects();
+            Answer::bytes(code, YAML, comity_core::encode_yaml(&sorted).map_err(Status::internal)?)
+        }
         Format::Json if pretty => Answer::bytes(code, JSON, serde_json::to_string_pretty(value).map_err(Status::internal)?),
         Format::Json => Answer::json(code, value),
     })
-}
-
-/// Puts `Bytes` of several parts together.
-pub fn joined(parts: Vec<Vec<u8>>) -> Vec<Bytes> {
-    parts.into_iter().map(Bytes::from).collect()
 }

@@ -63,7 +63,7 @@ pub async fn watch(request: &Request, resource: &Arc<Resource>) -> Result<Answer
         filter,
         deadline,
         next_bookmark: options.bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
-        last_bookmark_done: false,
+        last_bookmark_done: Duration::from_secs(seconds) <= BOOKMARK_BEFORE_END,
         initial: VecDeque::new(),
         announce: None,
         cursor: None,

@@ -101,9 +101,10 @@ impl<'a> Write<'a> {
     pub async fn create(&self, mut object: Value) -> Result<Written, Status> {
         metadata::wipe(&mut object);
         if !object::resource_version(&object).is_empty() {
-            return Err(Status::new(Reason::InternalError, "resourceVersion should not be set on objects to be created"));
+            return Err(Status::new(Reason::Unknown, "resourceVersion should not be set on objects to be created"));
         }
         metadata::settle_namespace(&mut object, self.namespace)?;
+        kinds::before_ownership(self.resource, &mut object);
         let object = managed::update(self.resource.schema(), None, object, &self.managed_write());
         let generate = object::name(&object).is_empty() && !object::str_at(&object, &["metadata", "generateName"]).is_empty();
         if !generate {
@@ -251,6 +252,7 @@ impl<'a> Write<'a> {
                 let kind = comity_core::GroupKind { group: resource.group, kind: resource.resource };
                 return Err(Status::invalid(&kind, name, &[error]));
             }
+            object::set(&mut new, &["metadata", "resourceVersion"], entry.rev.to_string().into());
         } else if revision != entry.rev.to_string() {
             return Err(Status::stale(&resource, name));
         }
@@ -391,7 +393,7 @@ impl<'a> Write<'a> {
     }
 
     /// The form in which objects are stored and sent.
-    fn canonical(&self, object: &mut Value) {
+    pub fn canonical(&self, object: &mut Value) {
         if self.resource.custom.is_some() {
             object.sort_all_objects();
         } else {

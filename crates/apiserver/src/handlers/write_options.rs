@@ -65,7 +65,7 @@ impl WriteOptions {
             Some("Ignore") => FieldValidation::Ignore,
             Some("Strict") => FieldValidation::Strict,
             Some(other) => {
-                errors.push(FieldError::not_supported("fieldValidation", &json!(other), &["Ignore", "Strict", "Warn"]));
+                errors.push(FieldError::not_supported("fieldValidation", &json!(other), &["", "Ignore", "Strict", "Warn"]));
                 FieldValidation::Warn
             }
         };

@@ -89,6 +89,13 @@ pub fn may_go(resource: &Resource, object: &Value) -> bool {
     &*resource.storage != "namespaces" || namespace::is_finalized(object)
 }
 
+/// Takes back what defaulting filled in and nobody is to own.
+pub fn before_ownership(resource: &Resource, object: &mut Value) {
+    if &*resource.storage == "namespaces" {
+        namespace::before_ownership(object);
+    }
+}
+
 /// Whether a new object keeps the status that it comes with: kubelets register their nodes so.
 pub fn brings_status(resource: &Resource) -> bool {
     &*resource.storage == "nodes"
