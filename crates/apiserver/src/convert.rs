@@ -23,6 +23,10 @@ pub fn to_served(resource: &Resource, object: &mut Value) {
         }
     }
     set_version(object, &resource.api_version);
+    if resource.custom.is_none() {
+        resource.schema().prune(object);
+        resource.schema().canonicalize(object);
+    }
 }
 
 /// From what a client sent to this resource to what is stored.

@@ -74,7 +74,10 @@ pub fn canonical(resource: &Resource, field: &str) -> Option<String> {
 
 /// The text for a field that cannot be selected by.
 pub fn unsupported(resource: &Resource, field: &str) -> String {
-    if resource.custom.is_some() || builtin(&resource.storage).is_empty() {
+    if resource.custom.is_some() {
+        return format!("field label not supported: {field}");
+    }
+    if builtin(&resource.storage).is_empty() {
         return format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
     }
     match &*resource.storage {

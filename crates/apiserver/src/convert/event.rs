@@ -1,6 +1,6 @@
 //! Events: `v1` and `events.k8s.io/v1` show the same object under different names.
 
-use comity_core::{Map, Value, object::str_at};
+use comity_core::{Map, Value};
 
 /// Fields in the order of the `v1` type, with their names in `events.k8s.io/v1`.
 const NAMES: [(&str, &str); 15] = [
@@ -46,9 +46,11 @@ pub fn to_events_group(object: &mut Value) {
 /// From `events.k8s.io/v1` to `v1`.
 pub fn to_core_group(object: &mut Value) {
     renamed(object, NAMES.iter().filter(|(core, _)| !core.is_empty()).map(|(core, events)| (*events, *core)));
-    // What the first API calls by the component is required there.
-    if str_at(object, &["source", "component"]).is_empty() && object.get("source").is_none() {
-        comity_core::object::set(object, &["source"], Value::Object(Map::new()));
+    // The first API always writes these.
+    for (key, empty) in [("source", Value::Object(Map::new())), ("reportingComponent", "".into()), ("reportingInstance", "".into())] {
+        if object.get(key).is_none() {
+            comity_core::object::set(object, &[key], empty);
+        }
     }
 }
 
@@ -65,7 +67,9 @@ fn renamed<'a>(object: &mut Value, names: impl Iterator<Item = (&'a str, &'a str
         }
     }
     for (from, to) in names {
-        if let Some(value) = map.shift_remove(from) {
+        // Empty texts are left out where the other type has to write them.
+        let needed = |value: &Value| value != "" || matches!(to, "reportingComponent" | "reportingInstance");
+        if let Some(value) = map.shift_remove(from).filter(needed) {
             out.insert(to.to_owned(), value);
         }
     }
@@ -74,7 +78,7 @@ fn renamed<'a>(object: &mut Value, names: impl Iterator<Item = (&'a str, &'a str
 
 #[cfg(test)]
 mod tests {
-    use comity_core::json;
+    use comity_core::{json, object::str_at};
 
     use super::*;
 

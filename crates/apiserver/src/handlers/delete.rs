@@ -17,6 +17,9 @@ use crate::{answer::Answer, convert, kinds, registry::Resource, request::Request
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
+const JOB_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set \
+     propagationPolicy=Orphan to suppress this warning";
+
 /// What became of a deletion.
 pub enum Deleted {
     /// It is gone; this was its last state.
@@ -36,6 +39,9 @@ pub enum Deleted {
 pub async fn delete(request: &Request, resource: &Arc<Resource>) -> Result<Answer, Status> {
     request.accept.object()?;
     let options = DeleteOptions::parse(request)?;
+    if &*resource.storage == "batch/jobs" && options.propagation.is_none() && options.orphan_dependents.is_none() {
+        request.warnings.add(JOB_WARNING);
+    }
     let deleted = delete_object(request, resource, &get::key(request, resource), &options).await?;
     match deleted {
         Deleted::Waits(entry) => {

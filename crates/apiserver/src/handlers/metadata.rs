@@ -93,7 +93,7 @@ pub fn count_generation(generation: Generation, subresource: &str, new: &mut Val
     let part = |name: &str| object::at(new, &["metadata", name]) != object::at(old, &["metadata", name]);
     let changed = match generation {
         Generation::Untracked | Generation::Constant => false,
-        _ if subresource == "status" => false,
+        _ if matches!(subresource, "status" | "binding") => false,
         Generation::Content => content_differs(new, old),
         Generation::ContentAndAnnotations => content_differs(new, old) || part("annotations"),
         Generation::ContentAndLabels => content_differs(new, old) || part("labels"),

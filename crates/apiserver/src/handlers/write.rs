@@ -84,6 +84,7 @@ impl<'a> Write<'a> {
     fn reset_fields(&self) -> &'static [&'static str] {
         match (self.resource.info.strategy.has_status, self.subresource) {
             (true, "") => &["status"],
+            (true, "status") if self.resource.custom.is_some() => &["spec", "metadata"],
             (true, "status") => &["spec"],
             _ => &[],
         }
@@ -104,8 +105,7 @@ impl<'a> Write<'a> {
             return Err(Status::new(Reason::Unknown, "resourceVersion should not be set on objects to be created"));
         }
         metadata::settle_namespace(&mut object, self.namespace)?;
-        kinds::before_ownership(self.resource, &mut object);
-        let object = managed::update(self.resource.schema(), None, object, &self.managed_write());
+        let object = self.manage_new(object);
         let generate = object::name(&object).is_empty() && !object::str_at(&object, &["metadata", "generateName"]).is_empty();
         if !generate {
             return self.create_named(object).await;
@@ -402,13 +402,23 @@ impl<'a> Write<'a> {
     }
 
     /// Sets managed fields for a changed object that a client sent or patched.
-    pub fn manage(&self, live: &Value, new: Value) -> Value {
+    pub fn manage(&self, live: &Value, mut new: Value) -> Value {
+        self.before_ownership(&mut new);
         managed::update(self.resource.schema(), Some(live), new, &self.managed_write())
     }
 
     /// Sets managed fields for a new object that a client sent by PUT.
-    pub fn manage_new(&self, new: Value) -> Value {
+    pub fn manage_new(&self, mut new: Value) -> Value {
+        self.before_ownership(&mut new);
         managed::update(self.resource.schema(), None, new, &self.managed_write())
+    }
+
+    /// The typed form of what was sent, as far as ownership sees it.
+    fn before_ownership(&self, object: &mut Value) {
+        kinds::before_ownership(self.resource, object);
+        if self.resource.custom.is_none() {
+            self.resource.schema().canonicalize(object);
+        }
     }
 
     /// Calls the admission plugins for a deletion.

@@ -89,10 +89,12 @@ pub fn may_go(resource: &Resource, object: &Value) -> bool {
     &*resource.storage != "namespaces" || namespace::is_finalized(object)
 }
 
-/// Takes back what defaulting filled in and nobody is to own.
+/// Fields that stand for others become those others before it is noted who owns them.
 pub fn before_ownership(resource: &Resource, object: &mut Value) {
-    if &*resource.storage == "namespaces" {
-        namespace::before_ownership(object);
+    match &*resource.storage {
+        "secrets" => secret::merge_string_data(object),
+        "pods" => pod::list_addresses(object),
+        _ => {}
     }
 }
 

@@ -31,13 +31,6 @@ pub fn deletion(resource: &Resource, namespace: &mut Value, options: &DeleteOpti
     Step::Mark
 }
 
-/// The finalizer that every new namespace gets belongs to nobody.
-pub fn before_ownership(namespace: &mut Value) {
-    if object::at(namespace, &["spec", "finalizers"]) == Some(&json!(["kubernetes"])) {
-        object::remove(namespace, &["spec", "finalizers"]);
-    }
-}
-
 /// The hooks.
 pub struct Hooks;
 

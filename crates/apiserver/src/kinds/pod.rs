@@ -5,6 +5,17 @@ use comity_core::{Map, Status, Value, json, object, quantity::Quantity};
 
 use super::{Change, KindHooks};
 
+/// `podIP` and `hostIP` are the first of the lists beside them.
+pub fn list_addresses(pod: &mut Value) {
+    for (one, many) in [("podIP", "podIPs"), ("hostIP", "hostIPs")] {
+        let first = object::items_at(pod, &["status", many]).first().map(|ip| object::str_at(ip, &["ip"]).to_owned());
+        let single = object::str_at(pod, &["status", one]).to_owned();
+        if !single.is_empty() && first.as_deref() != Some(&single) {
+            object::set(pod, &["status", many], json!([{"ip": single}]));
+        }
+    }
+}
+
 /// The hooks.
 pub struct Hooks;
 

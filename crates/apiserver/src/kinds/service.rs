@@ -24,6 +24,7 @@ impl KindHooks for Hooks {
         }
         if let Some(old) = old {
             carry_over(new, old);
+            check_address_kept(change, new, old)?;
         }
         families(new);
         let mut taken = Vec::new();
@@ -115,6 +116,16 @@ fn drop_node_ports(new: &mut Value, before: &[Value]) {
     }
 }
 
+/// An address that was given out stays.
+fn check_address_kept(change: &Change<'_>, new: &Value, old: &Value) -> Result<(), Status> {
+    let (is, was) = (object::str_at(new, &["spec", "clusterIP"]), object::str_at(old, &["spec", "clusterIP"]));
+    if !needs_address(new) || !needs_address(old) || was.is_empty() || is == was {
+        return Ok(());
+    }
+    let error = FieldError::invalid("spec.clusterIPs[0]", &json!([is]), "may not change once set");
+    Err(Status::invalid(&change.resource.group_kind(), object::name(new), &[error]))
+}
+
 /// Address families of a cluster that has IPv4 only.
 fn families(service: &mut Value) {
     if !needs_address(service) {
@@ -182,6 +193,23 @@ fn allocate(
                 Err(why) => errors.push(FieldError::invalid(format!("spec.ports[{index}].nodePort"), &json!(given), &why)),
             }
         }
+    }
+    if object::str_at(service, &["spec", "externalTrafficPolicy"]) == "Local" && kind(service) == "LoadBalancer" {
+        let given = object::int_at(service, &["spec", "healthCheckNodePort"]).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+        match allocator.port(given, &before, dry_run) {
+            Ok(number) => {
+                if !before.contains(&addresses::Used::Port(number)) && !dry_run {
+                    taken.push(addresses::Used::Port(number));
+                }
+                object::set(service, &["spec", "healthCheckNodePort"], number.into());
+            }
+            Err(why) => errors.push(FieldError::invalid("spec.healthCheckNodePort", &json!(given), &why)),
+        }
+    } else {
+        object::remove(service, &["spec", "healthCheckNodePort"]);
+    }
+    if matches!(kind(service), "ClusterIP" | "ExternalName") && old.is_some_and(|o| !matches!(kind(o), "ClusterIP" | "ExternalName")) {
+        object::remove(service, &["spec", "externalTrafficPolicy"]);
     }
     errors
 }

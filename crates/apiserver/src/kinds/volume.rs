@@ -10,9 +10,13 @@ pub struct Hooks;
 
 #[async_trait]
 impl KindHooks for Hooks {
-    fn prepare(&self, _change: &Change<'_>, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    fn prepare(&self, change: &Change<'_>, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
         if old.is_none() {
-            object::set(new, &["status"], json!({"phase": "Pending"}));
+            let mut status = json!({"phase": "Pending"});
+            if &*change.resource.storage == "persistentvolumes" {
+                status["lastPhaseTransitionTime"] = change.cx.now_text().into();
+            }
+            object::set(new, &["status"], status);
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ pub async fn create(request: &Request, resource: &Arc<Resource>) -> Result<Answe
         let mut conditions = object::items_at(&pod, &["status", "conditions"]).to_vec();
         comity_core::condition::set(&mut conditions, "PodScheduled", "True", "", "", &now);
         object::set(&mut pod, &["status", "conditions"], Value::Array(conditions));
-        Ok(Some(write.manage(live, pod)))
+        Ok(Some(pod))
     };
     write.update(name, false, change).await?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": Map::new(), "status": "Success", "code": 201});

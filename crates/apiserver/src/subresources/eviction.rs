@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use comity_core::{GroupVersionKind, LabelSelector, Reason, Status, Value, json, object};
-use comity_store::{Entry, Expect, WriteError};
+use comity_store::{Entry, Expect, Key, WriteError};
 
 use crate::{
     answer::Answer,
@@ -40,9 +40,32 @@ pub async fn create(request: &Request, resource: &Arc<Resource>) -> Result<Answe
     if counts {
         take_from_budget(request, &entry, delete.dry_run).await?;
     }
+    if counts && !delete.dry_run {
+        mark_disrupted(request, &key).await?;
+        // The mark itself has changed the pod.
+        delete.resource_version = None;
+    }
     delete_object(request, resource, &key, &delete).await?;
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
     render::other(request, 201, &status)
+}
+
+/// Notes on the pod why it goes.
+async fn mark_disrupted(request: &Request, key: &Key) -> Result<(), Status> {
+    let store = &request.cx.store;
+    loop {
+        let Some(entry) = store.get(key) else { return Ok(()) };
+        let mut pod = entry.object();
+        let mut conditions = object::items_at(&pod, &["status", "conditions"]).to_vec();
+        let (reason, message) = ("EvictionByEvictionAPI", "Eviction API: evicting");
+        comity_core::condition::set(&mut conditions, "DisruptionTarget", "True", reason, message, &request.cx.now_text());
+        object::set(&mut pod, &["status", "conditions"], Value::Array(conditions));
+        match store.put(key.clone(), Expect::Rev(entry.rev), &pod).await {
+            Ok(_) => return Ok(()),
+            Err(WriteError::Conflict { .. }) => {}
+            Err(error) => return Err(store_failed(&error)),
+        }
+    }
 }
 
 async fn take_from_budget(request: &Request, pod: &Entry, dry_run: bool) -> Result<(), Status> {

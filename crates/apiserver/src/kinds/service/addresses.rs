@@ -24,6 +24,8 @@ pub enum Used {
 /// What a Service uses.
 pub fn used_by(service: &Value) -> Vec<Used> {
     let mut used: Vec<Used> = object::str_at(service, &["spec", "clusterIP"]).parse().map(Used::Address).into_iter().collect();
+    let health = object::int_at(service, &["spec", "healthCheckNodePort"]).and_then(|n| u16::try_from(n).ok()).filter(|n| *n != 0);
+    used.extend(health.map(Used::Port));
     for port in object::items_at(service, &["spec", "ports"]) {
         let number = port.get("nodePort").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok()).filter(|n| *n != 0);
         used.extend(number.map(Used::Port));
@@ -73,10 +75,7 @@ impl Allocator {
             }
             let inside = matches!(address, IpAddr::V4(v4) if (self.first + 1..self.first + self.size - 1).contains(&u32::from(v4)));
             if !inside {
-                let range = format!("{}/{}", Ipv4Addr::from(self.first), 32 - self.size.trailing_zeros());
-                return Err(format!(
-                    "failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. The range of valid IPs is {range}"
-                ));
+                return Err(format!("failed to allocate IP {given}: the provided network does not match the current range"));
             }
             if used.contains(&Used::Address(address)) {
                 return Err(format!("failed to allocate IP {given}: provided IP is already allocated"));
