@@ -1,7 +1,5 @@
 //! Stand-ins for parts of the schema crate until those land; each refuses what it cannot do.
 
-pub use comity_schema::protobuf;
-
 /// Rules of built-in kinds.
 pub mod validation {
     use comity_core::{FieldError, GroupVersionKind, Value};

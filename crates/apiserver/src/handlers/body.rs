@@ -1,10 +1,10 @@
 //! From a request's body to an object of the expected kind.
 
 use comity_core::{Decoded, GroupVersionKind, Reason, Status, Value, decode_json, decode_yaml, kinds::split_api_version, object};
-use comity_schema::Schema;
+use comity_schema::{Schema, protobuf};
 
 use super::write_options::FieldValidation;
-use crate::{pending::protobuf, registry::Resource, request::Request};
+use crate::{registry::Resource, request::Request};
 
 /// What a body may be and must contain.
 pub struct Expected<'a> {

@@ -2,8 +2,10 @@
 
 use comity_core::{FieldError, GroupKind, Status, Value, decode_json, decode_yaml, json, object};
 
+use comity_schema::protobuf;
+
 use super::body;
-use crate::{pending::protobuf, request::Request};
+use crate::request::Request;
 
 /// How dependents are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

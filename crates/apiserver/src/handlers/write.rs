@@ -83,7 +83,7 @@ impl<'a> Write<'a> {
     /// The top-level fields that this endpoint does not write.
     fn reset_fields(&self) -> &'static [&'static str] {
         match (self.resource.info.strategy.has_status, self.subresource) {
-            (true, "") => &["status"],
+            (true, "" | "finalize" | "ephemeralcontainers" | "resize") => &["status"],
             (true, "status") if self.resource.custom.is_some() => &["spec", "metadata"],
             (true, "status") => &["spec"],
             _ => &[],

@@ -105,6 +105,13 @@ async fn take_from_budget(request: &Request, pod: &Entry, dry_run: bool) -> Resu
         }
         object::set(&mut budget, &["status", "disruptionsAllowed"], (allowed - 1).into());
         object::set(&mut budget, &["status", "disruptedPods", &pod.key.name], request.cx.now_text().into());
+        let mut conditions = object::items_at(&budget, &["status", "conditions"]).to_vec();
+        let (status, reason) = if allowed > 1 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+        comity_core::condition::set(&mut conditions, "DisruptionAllowed", status, reason, "", &request.cx.now_text());
+        if let Some(condition) = conditions.iter_mut().find(|c| c["type"] == "DisruptionAllowed") {
+            condition["observedGeneration"] = object::generation(&budget).into();
+        }
+        object::set(&mut budget, &["status", "conditions"], Value::Array(conditions));
         match store.put(entry.key.clone(), Expect::Rev(entry.rev), &budget).await {
             Ok(_) => return Ok(()),
             Err(WriteError::Conflict { .. }) => {}
