@@ -13,7 +13,7 @@ mod status;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use comity_core::{Value, json, object};
+use comity_core::{Value, object};
 use comity_runtime::{
     Controller, Key, Outcome, Priority, Queue,
     lane::{Cache, CacheEvent, DeleteOptions},
@@ -25,7 +25,6 @@ use crate::{
         hands::Hands,
         index::Index,
         informers::Informers,
-        patch,
         resources::{DEPLOYMENTS, REPLICA_SETS},
         settle::Settle,
         template,
@@ -161,12 +160,12 @@ impl Deployments {
         for told in &planned.told {
             self.hands.tell(deployment, told);
         }
-        let mut change = patch::status(deployment, &planned.status).unwrap_or_else(|| json!({}));
-        if let Some(revision) = &planned.revision {
-            change["metadata"] = json!({"annotations": {revision::REVISION: revision}});
-        }
-        if change.as_object().is_some_and(|change| !change.is_empty()) {
-            let answer = self.hands.merge(&DEPLOYMENTS, deployment, Some("status"), change).await.map_err(|e| e.to_string())?;
+        if planned.revision.is_some() || deployment["status"] != planned.status {
+            let mut updated = deployment.clone();
+            if let Some(revision) = &planned.revision {
+                object::set(&mut updated, &["metadata", "annotations", revision::REVISION], revision.as_str().into());
+            }
+            let answer = self.hands.write_status(&DEPLOYMENTS, &updated, planned.status.clone()).await.map_err(|e| e.to_string())?;
             self.settle.wrote(key, &self.deployments, &answer);
         }
         Ok(())

@@ -20,7 +20,6 @@ use crate::{
         hands::{Hands, Told},
         index::Index,
         informers::Informers,
-        patch,
         resources::{JOBS, PODS},
         settle::Settle,
         slow_start::slow_start,
@@ -104,8 +103,8 @@ impl Jobs {
         self.untrack(key, planned.delete.iter()).await?;
         self.delete(key, &job, planned.delete.iter().chain(&planned.stop)).await?;
         let failure = self.create(key, &job, &planned.create).await;
-        if let Some(change) = patch::status(&job, &planned.status) {
-            let answer = self.hands.merge(&JOBS, &job, Some("status"), change).await.map_err(|e| e.to_string())?;
+        if job["status"] != planned.status {
+            let answer = self.hands.write_status(&JOBS, &job, planned.status.clone()).await.map_err(|e| e.to_string())?;
             self.settle.wrote(key, &self.jobs, &answer);
             for told in &planned.told {
                 self.hands.tell(&job, told);

@@ -6,7 +6,6 @@ pub(crate) mod claim;
 pub(crate) mod hands;
 pub(crate) mod index;
 pub(crate) mod informers;
-pub(crate) mod patch;
 pub(crate) mod pod;
 pub(crate) mod rank;
 pub(crate) mod resources;

@@ -6,7 +6,7 @@ mod sweep;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use comity_core::{Value, json, object};
+use comity_core::{Value, object};
 use comity_runtime::{
     Controller, Key, Outcome, Priority, Queue,
     lane::{Cache, CacheEvent},
@@ -14,7 +14,7 @@ use comity_runtime::{
 use jiff::Timestamp;
 
 use crate::{
-    kit::{catalog::Catalog, hands::Hands, patch, resources::NAMESPACES, settle::Settle},
+    kit::{catalog::Catalog, hands::Hands, resources::NAMESPACES, settle::Settle},
     wiring::Wiring,
 };
 
@@ -82,12 +82,13 @@ impl Namespaces {
         let Some(discovery) = self.catalog.get().await else { return Ok(Outcome::Done) };
         let left = sweep::sweep(&self.hands.client, &discovery, &key.name).await;
         let wanted = status::wanted(&namespace, &left, Timestamp::now());
-        if let Some(change) = patch::status(&namespace, &wanted) {
-            let answer = self.hands.merge(&NAMESPACES, &namespace, Some("status"), change).await.map_err(|e| e.to_string())?;
-            self.settle.wrote(key, &self.namespaces, &answer);
+        let mut latest = (*namespace).clone();
+        if namespace["status"] != wanted {
+            latest = self.hands.write_status(&NAMESPACES, &namespace, wanted).await.map_err(|e| e.to_string())?;
+            self.settle.wrote(key, &self.namespaces, &latest);
         }
         if left.is_clean() {
-            self.finalize(&namespace).await?;
+            self.finalize(latest).await?;
             return Ok(Outcome::Done);
         }
         if !left.failures.is_empty() {
@@ -96,15 +97,11 @@ impl Namespaces {
         Ok(Outcome::Again(LOOK_AGAIN))
     }
 
-    async fn finalize(&self, namespace: &Value) -> Result<(), String> {
-        let finalizers = object::items_at(namespace, &["spec", "finalizers"]);
-        let left: Vec<&Value> = finalizers.iter().filter(|f| **f != "kubernetes").collect();
-        // without a resourceVersion, so that the conditions just written do not stand against it
-        let released = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": object::name(namespace), "uid": object::uid(namespace)},
-            "spec": {"finalizers": left},
-        });
-        match self.hands.replace(&NAMESPACES, &released, Some("finalize")).await {
+    async fn finalize(&self, mut namespace: Value) -> Result<(), String> {
+        let mut finalizers = object::items_at(&namespace, &["spec", "finalizers"]).to_vec();
+        finalizers.retain(|finalizer| finalizer != "kubernetes");
+        object::set(&mut namespace, &["spec", "finalizers"], Value::Array(finalizers));
+        match self.hands.replace(&NAMESPACES, &namespace, Some("finalize")).await {
             Err(error) if !error.is_not_found() => Err(error.to_string()),
             _ => Ok(()),
         }

@@ -19,7 +19,6 @@ use crate::{
         hands::{Hands, Told},
         index::Index,
         informers::Informers,
-        patch,
         resources::{PODS, REPLICA_SETS},
         settle::Settle,
         slow_start::slow_start,
@@ -111,8 +110,8 @@ impl ReplicaSets {
         self.change_owners(key, set, &plan).await?;
         let failure = self.scale(key, set, &plan.scale).await;
         let wanted = status::wanted(set, &plan.pods, failure.as_ref(), observed.now);
-        if let Some(change) = patch::status(set, &wanted.status) {
-            let answer = self.hands.merge(&REPLICA_SETS, set, Some("status"), change).await.map_err(|e| e.to_string())?;
+        if set["status"] != wanted.status {
+            let answer = self.hands.write_status(&REPLICA_SETS, set, wanted.status).await.map_err(|e| e.to_string())?;
             self.settle.wrote(key, &self.sets, &answer);
         }
         match (failure, wanted.again) {

@@ -87,6 +87,13 @@ impl Hands {
         self.client.replace(gvr, object::namespace(object), object::name(object), subresource, object, self.manager).await
     }
 
+    /// Replaces the status of an object at the state given. Controllers of a controller manager may update a status, but not patch it.
+    pub(crate) async fn write_status(&self, gvr: &GroupVersionResource, object: &Value, status: Value) -> Result<Value, ClientError> {
+        let mut updated = object.clone();
+        object::map_mut(&mut updated).insert("status".to_owned(), status);
+        self.replace(gvr, &updated, Some("status")).await
+    }
+
     /// Deletes this object and not another one of its name.
     pub(crate) async fn delete(
         &self,
