@@ -256,7 +256,8 @@ impl Status {
         {
             fields.shift_remove("reason");
         }
-        if !self.details.is_empty() {
+        // The API always writes the details of these, even when it has none.
+        if !self.details.is_empty() || matches!(self.reason, Reason::NotFound | Reason::Forbidden | Reason::MethodNotAllowed) {
             status["details"] = Value::Object(self.details.clone());
         }
         status["code"] = self.code.into();

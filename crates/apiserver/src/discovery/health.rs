@@ -1,6 +1,7 @@
 //! `/healthz`, `/livez`, `/readyz`: one word, or a line per check.
 
 use comity_core::Status;
+use http::header;
 
 use crate::{answer::Answer, request::Request};
 
@@ -17,7 +18,6 @@ const ALL: &[&str] = &["healthz", "livez", "readyz"];
 /// What takes place at the start (boot objects, stored definitions) is done before the server listens.
 const CHECKS: &[Check] = &[
     Check { name: "ping", paths: ALL, well: |_| true },
-    Check { name: "log", paths: ALL, well: |_| true },
     Check { name: "etcd", paths: ALL, well: |request| request.cx.store.health().failed.is_none() },
     Check { name: "poststarthook/crd-informer-synced", paths: ALL, well: |_| true },
     Check { name: "poststarthook/rbac/bootstrap-roles", paths: ALL, well: |_| true },
@@ -26,6 +26,7 @@ const CHECKS: &[Check] = &[
 
 /// Answers a health path; nothing when the path is none.
 pub fn serve(request: &Request) -> Result<Option<Answer>, Status> {
+    let text = |code, text: String| Answer::text(code, text).with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let (group, check) = request.info.path[1..].split_once('/').unwrap_or((&request.info.path[1..], ""));
     if !ALL.contains(&group) || request.info.path.ends_with('/') {
         return Ok(None);
@@ -35,12 +36,12 @@ pub fn serve(request: &Request) -> Result<Option<Answer>, Status> {
         let excluded: Vec<&str> = request.query.all("exclude").collect();
         let results: Vec<(&str, bool)> =
             checks().map(|check| (check.name, excluded.contains(&check.name) || (check.well)(request))).collect();
-        let (code, text) = report(group, &results, &excluded, request.query.get("verbose").is_some());
-        return Ok(Some(Answer::text(code, text)));
+        let (code, report) = report(group, &results, &excluded, request.query.get("verbose").is_some());
+        return Ok(Some(text(code, report)));
     }
     Ok(checks().find(|c| c.name == check).map(|check| match (check.well)(request) {
-        true => Answer::text(200, "ok"),
-        false => Answer::text(500, format!("internal server error: {} is not well\n", check.name)),
+        true => text(200, "ok".to_owned()),
+        false => text(500, format!("internal server error: {} is not well\n", check.name)),
     }))
 }
 

@@ -98,7 +98,7 @@ pub async fn serve(request: &Request) -> Result<Option<Answer>, Status> {
             Some(answer) => answer,
             None => return Ok(None),
         },
-        ["version"] => Answer::json(200, &version::document()),
+        ["version"] => render::written(200, Format::Json, request.accept.pretty, &version::document())?,
         ["metrics"] => Answer::bytes(200, metrics::CONTENT_TYPE, request.cx.discovery.metrics.render(&request.cx)),
         [".well-known", "openid-configuration"] | ["openid", "v1", "jwks"] => match openid::serve(request, parts[0]) {
             Some(answer) => answer,

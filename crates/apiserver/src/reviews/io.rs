@@ -1,17 +1,20 @@
 //! Reading a review from a request and writing it back.
 
 use comity_core::{GroupVersionKind, Status, Value, json, object};
-use comity_schema::builtin;
+use comity_schema::{builtin, managed};
 
 use crate::{
     answer::Answer,
     handlers::{
         body::{self, Expected},
         render,
-        write_options::FieldValidation,
+        write_options::{FieldValidation, WriteOptions},
     },
     request::Request,
 };
+
+/// Reviews whose fields nobody owns.
+const OWN: [&str; 2] = ["SelfSubjectReview", "SelfSubjectRulesReview"];
 
 /// The review in the body, with the type and namespace that the URL says.
 ///
@@ -36,7 +39,16 @@ pub fn read(request: &Request, kind: &GroupVersionKind) -> Result<Value, Status>
     if let Some(spec) = sent.get("spec").filter(|s| s.is_object()) {
         review["spec"] = spec.clone();
     }
-    Ok(review)
+    let Some(schema) = schema.filter(|_| !OWN.contains(&kind.kind.as_str())) else { return Ok(review) };
+    let options = WriteOptions::parse(request, "CreateOptions", false)?;
+    let write = managed::Write {
+        manager: &options.manager,
+        api_version: &kind.api_version(),
+        subresource: &request.info.subresource,
+        now: &request.cx.now_text(),
+        reset: &[],
+    };
+    Ok(managed::update(&schema, None, review, &write))
 }
 
 /// The answer that carries a review.
