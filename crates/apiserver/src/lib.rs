@@ -20,7 +20,6 @@ pub mod frame;
 pub mod handlers;
 pub mod kinds;
 pub mod listen;
-mod pending;
 pub mod registry;
 pub mod request;
 pub mod reviews;

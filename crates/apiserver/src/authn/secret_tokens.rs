@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use comity_core::{FieldError, Status, Value, object};
+use comity_core::{Status, Value, object};
 use comity_store::{Entry, Expect};
 
 use super::service_account::{SECRET_ACCOUNT, SECRET_ACCOUNT_UID, SECRET_TYPE, secret_claims};
@@ -27,15 +27,6 @@ pub fn prepare(change: &Change<'_>, new: &mut Value) -> Result<(), Status> {
         fill(change.cx, new, &account)?;
     }
     Ok(())
-}
-
-/// A token Secret must name its service account.
-pub fn validate(new: &Value) -> Vec<FieldError> {
-    let named = object::annotation(new, SECRET_ACCOUNT).is_some_and(|name| !name.is_empty());
-    if object::str_at(new, &["type"]) != SECRET_TYPE || named {
-        return Vec::new();
-    }
-    vec![FieldError::required(format!("metadata.annotations[{SECRET_ACCOUNT}]"), "")]
 }
 
 #[async_trait]

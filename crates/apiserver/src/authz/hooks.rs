@@ -1,7 +1,7 @@
-//! What Roles and bindings need beyond general rules: no escalation, and a reference that never changes.
+//! What Roles and bindings need beyond general rules: no escalation.
 
 use async_trait::async_trait;
-use comity_core::{FieldError, Status, Value, object};
+use comity_core::{Status, Value};
 
 use super::{RoleWrite, escalation};
 use crate::kinds::{Change, KindHooks};
@@ -11,19 +11,6 @@ pub struct Hooks;
 
 #[async_trait]
 impl KindHooks for Hooks {
-    fn validate(&self, change: &Change<'_>, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let is_binding = change.resource.info.plural.ends_with("bindings");
-        match (is_binding, old) {
-            (true, Some(old)) if new.get("roleRef") != old.get("roleRef") => {
-                let text = |key| object::str_at(new, &["roleRef", key]);
-                // The real server prints its own struct here, not the object's JSON.
-                let printed = comity_core::json!({"APIGroup": text("apiGroup"), "Kind": text("kind"), "Name": text("name")});
-                vec![FieldError::invalid("roleRef", &printed, "cannot change roleRef")]
-            }
-            _ => Vec::new(),
-        }
-    }
-
     async fn check(&self, change: &Change<'_>, new: Option<&Value>, old: Option<&Value>) -> Result<(), Status> {
         let Some(new) = new else { return Ok(()) };
         let write = RoleWrite {

@@ -14,7 +14,7 @@ use crate::{
     admission::{AdmissionContext, Operation},
     authz, convert,
     frame::path::RequestInfo,
-    kinds, pending,
+    kinds,
     registry::Resource,
     request::Request,
 };
@@ -384,7 +384,7 @@ impl<'a> Write<'a> {
         };
         errors.extend(self.resource.schema().validate(new, old));
         if self.resource.custom.is_none() {
-            errors.extend(pending::validation::builtin(&kind, new, old));
+            errors.extend(validation::builtin(&kind, new, old));
         }
         if let Some(hooks) = kinds::hooks(self.resource) {
             errors.extend(hooks.validate(context, new, old));

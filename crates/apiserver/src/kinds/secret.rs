@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use comity_core::{FieldError, Status, Value, object};
+use comity_core::{Status, Value, object};
 
 use super::{Change, KindHooks};
 use crate::authn::secret_tokens;
@@ -30,9 +30,5 @@ impl KindHooks for Hooks {
             object::set(new, &["type"], kind.clone());
         }
         secret_tokens::prepare(change, new)
-    }
-
-    fn validate(&self, _change: &Change<'_>, new: &Value, _old: Option<&Value>) -> Vec<FieldError> {
-        secret_tokens::validate(new)
     }
 }
