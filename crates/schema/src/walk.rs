@@ -10,4 +10,4 @@ pub(crate) use canonical::canonical as canonical_value;
 pub(crate) use canonical::canonicalize;
 pub(crate) use prune::prune;
 pub use strict::{strict_error, strict_parts};
-pub(crate) use types::{check_types, go_duration, go_name};
+pub(crate) use types::{bytes_of, check_types, go_duration, go_name};

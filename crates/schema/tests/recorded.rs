@@ -185,3 +185,19 @@ fn builtin_kinds_are_refused_with_the_recorded_texts() {
     }
     assert!(differences.is_empty(), "{differences}");
 }
+
+#[test]
+fn wrong_json_types_have_the_recorded_texts() {
+    let mut differences = String::new();
+    for (given, answer) in cases(include_str!("recorded/types.jsonl")) {
+        let kind = object::gvk(&given);
+        let schema = builtin::table().type_schema(&kind).unwrap();
+        let ours = schema.check_types(&given).err().unwrap_or_default();
+        let theirs = answer["message"].as_str().unwrap_or_default();
+        let theirs = theirs.split_once(" cannot be handled as a ").and_then(|(_, t)| t.split_once(": ")).map_or(theirs, |(_, t)| t);
+        if ours != theirs {
+            let _ = writeln!(differences, "{given}\n  ours:   {ours}\n  server: {theirs}");
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}

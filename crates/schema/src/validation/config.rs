@@ -1,6 +1,5 @@
 //! Rules for ConfigMaps, Secrets, Namespaces, claims, quotas and limits.
 
-use base64::Engine as _;
 use comity_core::{FieldError, Map, Value, names, object, quantity::Quantity};
 
 use super::report::{Report, has, items, same, shown, text};
@@ -30,7 +29,7 @@ fn map<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Val
 }
 
 fn decoded(value: &Value) -> Vec<u8> {
-    base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default()
+    crate::walk::bytes_of(value.as_str().unwrap_or_default()).unwrap_or_default()
 }
 
 fn frozen(report: &mut Report, v: &Value, old: Option<&Value>, keys: &[&str]) {

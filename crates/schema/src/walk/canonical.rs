@@ -1,8 +1,9 @@
 //! The form in which the server answers built-in objects.
 
+use base64::Engine as _;
 use comity_core::{Map, Value, quantity::Quantity, time};
 
-use super::types::go_duration;
+use super::types::{bytes_of, go_duration};
 use crate::{
     builtin,
     node::{Field, Node, OMIT_EMPTY, OMIT_ZERO, Object, POINTER, Scalar, Shape},
@@ -154,6 +155,7 @@ fn scalar_text(scalar: Scalar, v: &Value) -> Option<String> {
         Scalar::Time => time::parse(text).map(time::rfc3339),
         Scalar::MicroTime => time::parse(text).map(time::rfc3339_micro),
         Scalar::Duration => go_duration(text),
+        Scalar::Bytes => bytes_of(text).map(|b| base64::engine::general_purpose::STANDARD.encode(b)),
         _ => None,
     }
 }

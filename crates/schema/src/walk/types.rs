@@ -1,6 +1,9 @@
 //! Wrong JSON types, with the texts of the API's decoder (Go's `encoding/json`).
 
-use base64::Engine as _;
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
 use comity_core::{Value, duration, quantity::Quantity, time};
 
 use crate::{
@@ -149,8 +152,8 @@ impl Decoder {
             (Scalar::Quantity, Value::Number(n)) if Quantity::parse(&n.to_string()).is_some() => Ok(()),
             (Scalar::Quantity, Value::String(text)) if has_quantity_form(text) => Err("unable to parse quantity's suffix".to_owned()),
             (Scalar::Quantity, _) => Err(QUANTITY.to_owned()),
-            (Scalar::Time, Value::String(text)) => go_time(text, "2006-01-02T15:04:05Z07:00"),
-            (Scalar::MicroTime, Value::String(text)) => go_time(text, "2006-01-02T15:04:05.000000Z07:00"),
+            (Scalar::Time, Value::String(text)) => go_time(text, false),
+            (Scalar::MicroTime, Value::String(text)) => go_time(text, true),
             (Scalar::Duration, Value::String(text)) => match go_duration(text) {
                 Some(_) => Ok(()),
                 None => Err(format!("time: invalid duration {text:?}")),
@@ -250,23 +253,36 @@ pub(crate) fn go_name(shape: &str, reference: &str) -> String {
     }
 }
 
+/// Base64 as Go reads it: padded, left-over bits ignored.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The bytes of a base64 text.
+pub(crate) fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['\r', '\n']) {
+        return BASE64.decode(text.replace(['\r', '\n'], "")).ok();
+    }
+    BASE64.decode(text).ok()
+}
+
 /// Position of the first wrong character of a base64 text, as Go's decoder counts.
 fn base64_error(text: &str) -> Option<usize> {
-    let plain: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    base64::engine::general_purpose::STANDARD.decode(&plain).err()?;
-    let symbol = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    let bytes = text.as_bytes();
-    let first = bytes.iter().position(|b| !symbol(*b) && !matches!(b, b'\r' | b'\n'));
-    match first {
-        // Padding is right only at the end of a group of four; Go then complains about what follows.
-        Some(at) if bytes[at] == b'=' && at % 4 >= 2 => {
-            let rest = bytes[at..].iter().position(|b| *b != b'=').map(|n| at + n);
-            Some(rest.unwrap_or(bytes.len()))
-        }
-        Some(at) => Some(at),
-        // The last group is short: Go names its start.
-        None => Some(bytes.len() - bytes.len() % 4),
+    if bytes_of(text).is_some() {
+        return None;
     }
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'\r' | b'\n');
+    let bytes = text.as_bytes();
+    Some(match bytes.iter().position(|b| !symbol(*b)) {
+        // Padding is right only at the end of a group of four; Go then complains about what follows.
+        Some(at) if bytes[at] == b'=' && at % 4 == 3 => at + 1,
+        Some(at) if bytes[at] == b'=' && at % 4 == 2 => match bytes.get(at + 1) {
+            Some(b'=') => at + 2,
+            Some(_) => at,
+            None => bytes.len(),
+        },
+        Some(at) => at,
+        // The last group is short: Go names its start.
+        None => bytes.len() - bytes.len() % 4,
+    })
 }
 
 fn has_quantity_form(text: &str) -> bool {
@@ -276,24 +292,46 @@ fn has_quantity_form(text: &str) -> bool {
     rest.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['+', '-']).chars().all(|c| "eEinumkKMGTP".contains(c))
 }
 
-/// Go's complaint about a time, for the layout that Go would name.
-fn go_time(text: &str, layout: &str) -> Result<(), String> {
-    if text.is_empty() || time::parse(text).is_some() {
+/// Go's complaint about a time, for the layout that Go would name; a `MicroTime` has six digits after the second.
+fn go_time(text: &str, micro: bool) -> Result<(), String> {
+    let layout = if micro { "2006-01-02T15:04:05.000000Z07:00" } else { "2006-01-02T15:04:05Z07:00" };
+    if text.is_empty() && !micro {
         return Ok(());
     }
-    let (mut rest, mut at) = (text, 0);
+    let wrong = |rest: &str, part: &str| Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {part:?}"));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (mut rest, mut numbers) = (text, Vec::new());
     for (part, width) in
         [("2006", 4), ("-", 1), ("01", 2), ("-", 1), ("02", 2), ("T", 1), ("15", 2), (":", 1), ("04", 2), (":", 1), ("05", 2)]
     {
-        let taken = rest.get(..width).filter(|t| if width == 1 { *t == part } else { t.bytes().all(|b| b.is_ascii_digit()) });
-        let Some(taken) = taken else {
-            return Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {part:?}"));
-        };
-        rest = &rest[taken.len()..];
-        at += width;
+        let Some(taken) = rest.get(..width).filter(|t| if width == 1 { *t == part } else { digits(t) }) else { return wrong(rest, part) };
+        if width > 1 {
+            numbers.push(taken.parse::<u32>().unwrap_or_default());
+        }
+        rest = &rest[width..];
     }
-    let _ = at;
-    Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \"Z07:00\""))
+    if micro {
+        match rest.get(..7).filter(|f| f.starts_with('.') && digits(&f[1..])) {
+            Some(_) => rest = &rest[7..],
+            None => return wrong(rest, ".000000"),
+        }
+    } else if let Some(fraction) = rest.strip_prefix('.') {
+        let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+        rest = if end == 0 { rest } else { &fraction[end..] };
+    }
+    let offset = |t: &str| t.len() == 6 && t.starts_with(['+', '-']) && digits(&t[1..3]) && &t[3..4] == ":" && digits(&t[4..]);
+    if rest != "Z" && !(rest.is_ascii() && offset(rest)) {
+        return wrong(rest, "Z07:00");
+    }
+    let names = ["", "month", "day", "hour", "minute", "second"];
+    let bounds = [(0, 9999), (1, 12), (1, 31), (0, 23), (0, 59), (0, 59)];
+    for (index, number) in numbers.iter().enumerate() {
+        if !(bounds[index].0..=bounds[index].1).contains(number) {
+            return Err(format!("parsing time {text:?}: {} out of range", names[index]));
+        }
+    }
+    // What is left are days that the month does not have.
+    if time::parse(text).is_none() { Err(format!("parsing time {text:?}: day out of range")) } else { Ok(()) }
 }
 
 /// Go's canonical form of a duration, such as `1h0m0s`.
