@@ -109,9 +109,14 @@ impl Normal {
             Value::Number(_) if key == "nodePort" || key == "healthCheckNodePort" => *value = "(port)".into(),
             Value::Array(list) => {
                 list.iter_mut().for_each(|item| self.value(key, item));
-                if key == "nonResourceRules" || key == "resourceRules" {
+                match key {
                     // Collected from a map by the real server.
-                    list.sort_by_key(Value::to_string);
+                    "nonResourceRules" | "resourceRules" => list.sort_by_key(Value::to_string),
+                    // Sorted by time, to the second.
+                    "managedFields" => list.sort_by_key(|entry| {
+                        ["manager", "operation", "subresource", "apiVersion"].map(|key| entry[key].as_str().unwrap_or_default().to_owned())
+                    }),
+                    _ => {}
                 }
             }
             Value::Object(map) => {
