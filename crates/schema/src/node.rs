@@ -126,7 +126,6 @@ pub struct Field {
 pub(crate) struct Extra {
     pub(crate) patch_key: Option<Arc<str>>,
     pub(crate) patch_merge: bool,
-    pub(crate) patch_retain: bool,
     /// Go's type where it is not the plain one.
     pub(crate) go: Option<Arc<str>>,
     pub(crate) default: Option<Value>,

@@ -4,6 +4,8 @@ mod batch;
 mod config;
 mod container;
 mod cron;
+mod endpoints;
+mod generic;
 mod metadata;
 mod networking;
 mod other;
@@ -11,6 +13,8 @@ mod pod;
 mod rbac;
 mod report;
 mod service;
+mod storage;
+mod webhooks;
 mod workloads;
 
 use comity_core::{FieldError, GroupVersionKind, Value, object};
@@ -34,7 +38,8 @@ pub(crate) fn structural(schema: &Schema, v: &Value, old: Option<&Value>) -> Vec
 
 /// The rules of a built-in kind beyond `metadata`, for an object that is created, or that replaces an old one.
 ///
-/// The object has its defaults. Kinds without rules here are accepted as they are; definitions have [`crate::crd::validate_definition`].
+/// The object has its defaults. Kinds without rules of their own are held only to the values that
+/// their description lists; definitions have [`crate::crd::validate_definition`].
 pub fn builtin(kind: &GroupVersionKind, v: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Report::default();
     let report = &mut errors;
@@ -73,8 +78,20 @@ pub fn builtin(kind: &GroupVersionKind, v: &Value, old: Option<&Value>) -> Vec<F
         ("scheduling.k8s.io", "PriorityClass") => other::priority_class(report, v, old),
         ("policy", "PodDisruptionBudget") => other::disruption_budget(report, v),
         ("autoscaling", "HorizontalPodAutoscaler") => other::autoscaler(report, v),
-        ("storage.k8s.io", "StorageClass") => other::storage_class(report, v, old),
-        _ => {}
+        ("storage.k8s.io", "StorageClass") => storage::class(report, v, old),
+        ("", "PersistentVolume") => storage::volume(report, v, old),
+        ("", "Endpoints") => endpoints::endpoints(report, v),
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::slice(report, v, old),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
+            webhooks::configuration(report, v)
+        }
+        ("networking.k8s.io", "IngressClass") => other::ingress_class(report, v, old),
+        ("node.k8s.io", "RuntimeClass") => other::runtime_class(report, v, old),
+        ("apiregistration.k8s.io", "APIService") => other::api_service(report, v),
+        ("", "Event") => other::event(report, v),
+        ("", "Node") => other::node(report, v),
+        ("apiextensions.k8s.io", _) => {}
+        _ => generic::enumerations(report, kind, v),
     }
     errors.errors
 }

@@ -184,10 +184,9 @@ impl Compiler<'_> {
         if let Some(known) = known {
             extra.default = known.default.clone();
             extra.patch_merge = known.patch_strategy.split(',').any(|s| s == "merge");
-            extra.patch_retain = known.patch_strategy.split(',').any(|s| s == "retainKeys");
             extra.patch_key = (!known.patch_merge_key.is_empty()).then(|| self.intern(&known.patch_merge_key));
             extra.enumeration = known.enumeration.iter().map(|e| self.intern(e)).collect();
-            any |= extra.default.is_some() || extra.patch_merge || extra.patch_retain || !extra.enumeration.is_empty();
+            any |= extra.default.is_some() || extra.patch_merge || !extra.enumeration.is_empty();
         }
         any.then(|| Box::new(extra))
     }

@@ -1,4 +1,4 @@
-//! Rules for leases, priority classes, disruption budgets, autoscalers and storage classes.
+//! Rules for kinds that need few: leases, priority, ingress and runtime classes, disruption budgets, autoscalers, events, nodes.
 
 use comity_core::{Value, names, object};
 use serde_json::json;
@@ -91,22 +91,73 @@ pub(super) fn autoscaler(report: &mut Report, v: &Value) {
     }
 }
 
-pub(super) fn storage_class(report: &mut Report, v: &Value, old: Option<&Value>) {
-    if let Some(old) = old {
-        for key in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-            if !super::report::same(v.get(key), old.get(key)) {
-                report.forbidden(key, &format!("updates to {key} are forbidden."));
-            }
-        }
-        return;
+pub(super) fn ingress_class(report: &mut Report, v: &Value, old: Option<&Value>) {
+    let spec = v.get("spec").unwrap_or(&Value::Null);
+    if let Some(before) = old.and_then(|o| o.get("spec")) {
+        report.immutable(spec, before, "spec", "controller");
     }
-    let provisioner = text(v, "provisioner");
-    if provisioner.is_empty() {
-        report.required("provisioner", "");
+    let controller = text(spec, "controller");
+    let path = "spec.controller";
+    let prefixed = controller.split_once('/').is_some_and(|(domain, rest)| names::dns1123_subdomain(domain).is_empty() && !rest.is_empty());
+    if controller.is_empty() {
+        report.required(path, "");
+    } else if !prefixed {
+        report.invalid(path, &controller.into(), "must be a domain-prefixed path (such as \"acme.io/foo\")");
+    } else if controller.len() > 250 {
+        report.errors.push(comity_core::FieldError::too_long(path, 250));
+    }
+}
+
+pub(super) fn runtime_class(report: &mut Report, v: &Value, old: Option<&Value>) {
+    let handler = text(v, "handler");
+    if handler.is_empty() {
+        report.required("handler", "");
     } else {
-        let lower = provisioner.to_lowercase();
-        report.broken("provisioner", provisioner, names::qualified_name(&lower));
+        report.broken("handler", handler, names::dns1123_label(handler));
     }
-    report.optional_one_of("reclaimPolicy", text(v, "reclaimPolicy"), &["Delete", "Retain"]);
-    report.one_of("volumeBindingMode", text(v, "volumeBindingMode"), &["Immediate", "WaitForFirstConsumer"]);
+    if let Some(old) = old {
+        report.immutable(v, old, "", "handler");
+    }
+}
+
+pub(super) fn api_service(report: &mut Report, v: &Value) {
+    let spec = v.get("spec").unwrap_or(&Value::Null);
+    let wanted = format!("{}.{}", text(spec, "version"), text(spec, "group"));
+    if object::name(v) != wanted {
+        let why = format!("must be `spec.version+\".\"+spec.group`: {wanted:?}");
+        report.invalid("metadata.name", &object::name(v).into(), &why);
+    }
+    for (key, most) in [("groupPriorityMinimum", 20_000), ("versionPriority", 1_000)] {
+        let number = spec.get(key).and_then(Value::as_i64).unwrap_or(0);
+        if !(1..=most).contains(&number) {
+            report.invalid(format!("spec.{key}"), &number.into(), &format!("must be positive and less than {most}"));
+        }
+    }
+}
+
+/// An event lives where the object it is about lives; events of cluster-scoped objects live in `default`.
+pub(super) fn event(report: &mut Report, v: &Value) {
+    let (own, about) = (object::namespace(v), object::str_at(v, &["involvedObject", "namespace"]));
+    let fits = if about.is_empty() { matches!(own, "" | "default" | "kube-system") } else { own == about };
+    if !fits {
+        report.invalid("involvedObject.namespace", &about.into(), "does not match event.namespace");
+    }
+}
+
+pub(super) fn node(report: &mut Report, v: &Value) {
+    let mut taken: Vec<(&str, &str)> = Vec::new();
+    for (index, taint) in object::items_at(v, &["spec", "taints"]).iter().enumerate() {
+        let at = format!("metadata.taints[{index}]");
+        let (key, effect) = (text(taint, "key"), text(taint, "effect"));
+        report.broken(&format!("{at}.key"), key, names::qualified_name(key));
+        report.broken(&format!("{at}.value"), text(taint, "value"), names::label_value(text(taint, "value")));
+        report.one_of(format!("{at}.effect"), effect, &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
+        if taken.contains(&(key, effect)) {
+            let printed = json!({"Key": key, "Value": text(taint, "value"), "Effect": effect, "TimeAdded": shown(taint, "timeAdded")});
+            let mut error = comity_core::FieldError::duplicate(at, &printed);
+            error.detail.push_str(": taints must be unique by key and effect pair");
+            report.errors.push(error);
+        }
+        taken.push((key, effect));
+    }
 }
