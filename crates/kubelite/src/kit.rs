@@ -9,6 +9,7 @@ pub(crate) mod informers;
 pub(crate) mod pod;
 pub(crate) mod rank;
 pub(crate) mod resources;
+pub(crate) mod revisions;
 pub(crate) mod settle;
 pub(crate) mod share;
 pub(crate) mod simulated;

@@ -7,6 +7,7 @@ mod accounts;
 mod balancers;
 mod collector;
 mod config;
+mod daemonset;
 mod deployment;
 mod endpoints;
 mod expiry;
@@ -19,6 +20,7 @@ mod nodes;
 mod pods;
 mod replicaset;
 mod scheduler;
+mod statefulset;
 mod wiring;
 
 pub use config::{HubConfig, MemberConfig, NodeSize, Pace};
@@ -44,6 +46,8 @@ pub fn start_member_set(config: &MemberConfig) -> Handle {
     pods::start(&mut wiring, config);
     replicaset::start(&mut wiring);
     deployment::start(&mut wiring);
+    statefulset::start(&mut wiring);
+    daemonset::start(&mut wiring);
     jobs::start(&mut wiring);
     endpoints::start(&mut wiring);
     balancers::start(&mut wiring, &config.cluster);

@@ -1,6 +1,6 @@
 //! A small scheduler: fitting nodes, the emptiest first.
 
-mod filters;
+pub(crate) mod filters;
 mod needs;
 mod plan;
 

@@ -11,6 +11,7 @@ macro_rules! resources {
 }
 
 resources! {
+    CLAIMS = "", "v1", "persistentvolumeclaims";
     CONFIG_MAPS = "", "v1", "configmaps";
     ENDPOINTS = "", "v1", "endpoints";
     NAMESPACES = "", "v1", "namespaces";
@@ -18,8 +19,11 @@ resources! {
     PODS = "", "v1", "pods";
     SERVICES = "", "v1", "services";
     SERVICE_ACCOUNTS = "", "v1", "serviceaccounts";
+    DAEMON_SETS = "apps", "v1", "daemonsets";
     DEPLOYMENTS = "apps", "v1", "deployments";
     REPLICA_SETS = "apps", "v1", "replicasets";
+    STATEFUL_SETS = "apps", "v1", "statefulsets";
+    CONTROLLER_REVISIONS = "apps", "v1", "controllerrevisions";
     JOBS = "batch", "v1", "jobs";
     LEASES = "coordination.k8s.io", "v1", "leases";
     ENDPOINT_SLICES = "discovery.k8s.io", "v1", "endpointslices";
