@@ -158,9 +158,9 @@ impl Registry {
         &self.resources
     }
 
-    /// Whether a group and version is served at all.
-    pub fn has_version(&self, group: &str, version: &str) -> bool {
-        self.resources.iter().any(|r| r.info.group == group && r.info.version == version)
+    /// Whether a path that is not served lies where API errors are answered: in a group of its own or in a served version.
+    pub fn answers_for(&self, group: &str, version: &str) -> bool {
+        self.resources.iter().any(|r| r.info.group == group && (r.custom.is_none() || r.info.version == version))
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn dispatch(request: &Request) -> Result<Answer, Status> {
     let info = &request.info;
     let registry = request.cx.registry.current();
     let Some(resource) = registry.find(&info.group, &info.version, &info.resource) else {
-        if registry.has_version(&info.group, &info.version) {
+        if registry.answers_for(&info.group, &info.version) {
             return Err(Status::no_such_resource());
         }
         return Ok(Answer::text(404, "404 page not found\n"));

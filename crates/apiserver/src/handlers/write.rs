@@ -383,7 +383,8 @@ impl<'a> Write<'a> {
             Some(old) => validation::metadata_update(new, old),
         };
         errors.extend(self.resource.schema().validate(new, old));
-        if self.resource.custom.is_none() {
+        // Subresources change what the object itself may not: a binding sets the node of a Pod.
+        if self.resource.custom.is_none() && self.subresource.is_empty() {
             errors.extend(validation::builtin(&kind, new, old));
         }
         if let Some(hooks) = kinds::hooks(self.resource) {

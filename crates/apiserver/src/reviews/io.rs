@@ -55,6 +55,9 @@ pub fn read(request: &Request, kind: &GroupVersionKind) -> Result<Value, Status>
 ///
 /// # Errors
 /// 406 when the client takes no form that there is.
-pub fn written(request: &Request, code: u16, review: &Value) -> Result<Answer, Status> {
-    render::other(request, code, review)
+pub fn written(request: &Request, code: u16, mut review: Value) -> Result<Answer, Status> {
+    if let Some(schema) = builtin::table().type_schema(&object::gvk(&review)) {
+        schema.canonicalize(&mut review);
+    }
+    render::other(request, code, &review)
 }

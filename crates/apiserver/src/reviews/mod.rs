@@ -30,7 +30,7 @@ pub fn serve(request: &Request, resource: &Resource) -> Result<Answer, Status> {
         "tokenreviews" => token::answer(request, &mut review)?,
         _ => return Err(Status::no_such_resource()),
     }
-    io::written(request, 201, &review)
+    io::written(request, 201, review)
 }
 
 /// A user as reviews show it; empty fields are left out.

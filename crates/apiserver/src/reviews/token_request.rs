@@ -76,11 +76,7 @@ pub fn serve(request: &Request) -> Result<Answer, Status> {
     review["metadata"]["creationTimestamp"] = comity_core::time::rfc3339(now).into();
     review["spec"] = json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference});
     review["status"] = json!({"token": token, "expirationTimestamp": comity_core::time::rfc3339(until)});
-    // Managed fields stand last, where the type has them.
-    if let Some(fields) = object::remove(&mut review, &["metadata", "managedFields"]) {
-        review["metadata"]["managedFields"] = fields;
-    }
-    io::written(request, 201, &review)
+    io::written(request, 201, review)
 }
 
 enum Kind {
