@@ -106,9 +106,16 @@ impl Member {
         self.copies.write().drain().for_each(|(_, copies)| copies.stop());
     }
 
-    fn connect(&self, client: Option<ClusterClient>) {
+    /// `elsewhere`: what was known is of another cluster.
+    fn connect(&self, client: Option<ClusterClient>, elsewhere: bool) {
+        if elsewhere {
+            self.lane.clear();
+        }
         self.lane.connect(client.clone());
         for copies in self.copies.read().values() {
+            if elsewhere {
+                copies.forget();
+            }
             match &client {
                 Some(client) => copies.follow(client.clone()),
                 None => copies.stop(),
@@ -151,7 +158,9 @@ impl Keeper {
             let wanted = fingerprint(&input);
             if connected.as_ref() != Some(&wanted) {
                 client = build(&input);
-                self.member.connect(client.clone().ok());
+                let endpoint = |(spec, _): &(Value, String)| object::str_at(spec, &["apiEndpoint"]).to_owned();
+                let elsewhere = connected.as_ref().is_some_and(|known| endpoint(known) != endpoint(&wanted));
+                self.member.connect(client.clone().ok(), elsewhere);
                 connected = Some(wanted);
                 judgement.reset();
                 version = None;

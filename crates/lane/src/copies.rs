@@ -93,6 +93,11 @@ impl Copies {
         }
     }
 
+    /// Forgets everything: another cluster answers under this name now.
+    pub fn forget(&self) {
+        *self.rows.write() = Rows::default();
+    }
+
     /// Ends the watch.
     pub fn stop(&self) {
         if let Some(watch) = self.watch.lock().take() {

@@ -169,7 +169,7 @@ pub struct Desired {
 }
 
 /// How copies are deleted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Deletion {
     /// Options of every delete.
     pub options: comity_lane::DeleteOptions,
@@ -177,4 +177,12 @@ pub struct Deletion {
     pub orphan: bool,
     /// Members that do not answer are not waited for.
     pub forget_unreachable: bool,
+}
+
+impl Default for Deletion {
+    /// Dependents go in the background: left to themselves, the pods of a Job would stay.
+    fn default() -> Self {
+        let options = comity_lane::DeleteOptions { propagation: Some(comity_lane::Propagation::Background), ..Default::default() };
+        Self { options, orphan: false, forget_unreachable: false }
+    }
 }

@@ -2,7 +2,7 @@
 
 use comity_api_kubefed::{FederatedSpec, keys};
 use comity_core::{LabelSelector, Value, object};
-use comity_lane::{DeleteOptions, Propagation, arbitrate::Adopt};
+use comity_lane::{Propagation, arbitrate::Adopt};
 use comity_placement::{NamespaceRule, Placement};
 
 use crate::model::{Deletion, Desired, NamespaceSeen, Observed};
@@ -100,7 +100,7 @@ fn adopt(seen: &Observed) -> Result<Adopt, String> {
 /// # Errors
 /// The annotation with delete options is not readable.
 pub fn deletion(object: &Value) -> Result<Deletion, String> {
-    let mut options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    let mut options = Deletion::default().options;
     if let Some(text) = object::annotation(object, keys::DELETE_OPTION) {
         let written: Value = serde_json::from_str(text).map_err(|e| format!("annotation {}: {e}", keys::DELETE_OPTION))?;
         options.grace_seconds = written["gracePeriodSeconds"].as_u64();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use comity_api_kubefed::federated::{ClusterOverrides, Override};
 use comity_core::{Map, Value, digest, json, object};
 use comity_lane::Copy;
@@ -34,6 +35,9 @@ pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy
         apply(&mut body, overrides, cluster).map_err(failed)?;
     }
     identity(seen, &mut body);
+    if seen.kind.target.gvk.kind == "Secret" && seen.kind.target.gvk.group.is_empty() {
+        only_data(&mut body);
+    }
     object::set(&mut body, &["metadata", "labels", MANAGED], "true".into());
     let content = digest::of(&body).max(1);
     Ok(Rendered { object: body, content })
@@ -57,6 +61,15 @@ fn from_template(seen: &Observed, template: &Value) -> Value {
     }
     identity(seen, &mut body);
     body
+}
+
+/// `stringData` is never stored, so nobody could own it: its entries become entries of `data`, which they win over.
+fn only_data(secret: &mut Value) {
+    let Some(Value::Object(texts)) = object::remove(secret, &["stringData"]) else { return };
+    for (key, text) in texts {
+        let encoded = BASE64_STANDARD.encode(text.as_str().unwrap_or_default());
+        object::set(secret, &["data", &key], encoded.into());
+    }
 }
 
 fn identity(seen: &Observed, body: &mut Value) {

@@ -144,12 +144,67 @@ fn says(federated: &Value, cluster: &str, status: &str) -> bool {
 async fn members_differ_return_leave_and_die_without_harm() {
     let Some(mut world) = World::start("federation over real control planes", 2).await else { return };
     namespace(&world, "shop").await;
+    every_type_that_ships_travels(&world).await;
     existing_objects(&world).await;
     kinds_that_only_some_members_serve(&world).await;
     a_service_keeps_what_its_member_assigned(&world).await;
     a_restart_writes_nothing(&mut world).await;
     an_unjoined_member_keeps_its_copies(&world).await;
     a_dead_member_delays_only_itself(&mut world).await;
+}
+
+async fn every_type_that_ships_travels(world: &World) {
+    namespace(world, "all").await;
+    let pod = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
+    let mut always = pod.clone();
+    object::remove(&mut always, &["spec", "restartPolicy"]);
+    let selector = json!({"matchLabels": {"a": "b"}});
+    let rule =
+        json!({"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "s", "port": {"number": 80}}}}]}});
+    let templates = [
+        ("Namespace", json!({"metadata": {"labels": {"x": "y"}}})),
+        ("ClusterRole", json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]})),
+        ("ConfigMap", json!({"data": {"k": "v"}})),
+        ("Deployment", json!({"spec": {"replicas": 1, "selector": selector, "template": always}})),
+        ("Ingress", json!({"spec": {"rules": [rule]}})),
+        ("Job", json!({"spec": {"template": pod}})),
+        ("ReplicaSet", json!({"spec": {"replicas": 1, "selector": selector, "template": always}})),
+        ("Secret", json!({"stringData": {"k": "v"}})),
+        ("ServiceAccount", json!({"automountServiceAccountToken": false})),
+        ("Service", json!({"spec": {"ports": [{"port": 80}]}})),
+    ];
+    let everywhere = json!({"clusters": [{"name": "cluster1"}, {"name": "cluster2"}]});
+    let resource = |kind: &str| gvr("types.kubefed.io", &comity_api_kubefed::type_config::plural_of(&format!("Federated{kind}")));
+    for (kind, template) in &templates {
+        let name = if *kind == "Namespace" { "all" } else { "one" };
+        let mut object = json!({"apiVersion": "types.kubefed.io/v1beta1", "kind": format!("Federated{kind}"), "metadata": {"name": name, "namespace": "all"},
+            "spec": {"template": template, "placement": everywhere}});
+        if *kind == "ClusterRole" {
+            object::remove(&mut object, &["metadata", "namespace"]);
+        }
+        world.apply(&object).await;
+    }
+    for (kind, _) in &templates {
+        let watched = world.watch(&world.hub, resource(kind));
+        watched.until(kind, |cache| cache.list().iter().any(|o| condition::is_true(o, "Propagation")).then_some(())).await;
+    }
+    let secret = world.members[1].get(&gvr("", "secrets"), "all", "one").await.unwrap().unwrap();
+    assert_eq!(secret["data"]["k"], "dg==");
+    // what is in the namespace first, then the namespace
+    for (kind, _) in templates.iter().rev() {
+        let (namespace, name) = match *kind {
+            "ClusterRole" => ("", "one"),
+            "Namespace" => ("all", "all"),
+            _ => ("all", "one"),
+        };
+        world.hub.delete(&resource(kind), namespace, name, &DeleteOptions::default()).await.unwrap();
+        if *kind != "Namespace" {
+            world.watch(&world.hub, resource(kind)).gone(kind, namespace, name).await;
+        }
+    }
+    let namespaces = world.watch(&world.members[1], gvr("", "namespaces"));
+    // nobody finalizes namespaces in a control plane without controllers
+    namespaces.object("the namespace is going", "", "all", object::is_deleting).await;
 }
 
 /// Adoption, and the label that forbids it.
