@@ -201,3 +201,32 @@ fn wrong_json_types_have_the_recorded_texts() {
     }
     assert!(differences.is_empty(), "{differences}");
 }
+
+#[test]
+fn custom_objects_are_answered_as_recorded() {
+    let mut cases = cases(include_str!("recorded/custom.jsonl"));
+    let schema = comity_schema::crd::compile(&cases.remove(0).0).unwrap();
+    let mut differences = String::new();
+    for (given, answer) in cases {
+        let mut v = given.clone();
+        let ours = match schema.check_types(&v) {
+            Err(why) => why,
+            Ok(()) => {
+                schema.prune(&mut v);
+                schema.default(&mut v);
+                schema.canonicalize(&mut v);
+                let errors = schema.validate(&v, None);
+                let group_kind = object::gvk(&v).group_kind();
+                if errors.is_empty() { String::new() } else { comity_core::Status::invalid(&group_kind, "a", &errors).message }
+            }
+        };
+        let theirs = answer["message"].as_str().unwrap_or_default();
+        let theirs = theirs.split_once(" cannot be handled as a ").and_then(|(_, t)| t.split_once(": ")).map_or(theirs, |(_, t)| t);
+        if comparable(&ours) != comparable(theirs) {
+            let _ = writeln!(differences, "{given}\n  ours:   {ours}\n  server: {theirs}");
+        } else if theirs.is_empty() && v.get("spec").unwrap_or(&Value::Null) != &answer["spec"] {
+            let _ = writeln!(differences, "{given}\n  ours:   {v}\n  server: {}", answer["spec"]);
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}

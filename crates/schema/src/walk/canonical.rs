@@ -13,6 +13,7 @@ use crate::{
 pub(crate) fn canonicalize(schema: &Schema, v: &mut Value) {
     if schema.is_custom() {
         embedded(schema.root(), v);
+        whole_numbers(v);
         v.sort_all_objects();
         return;
     }
@@ -32,6 +33,22 @@ pub(crate) fn canonical(node: &Node, v: &mut Value) {
                 *v = Value::String(text);
             }
         }
+        _ => {}
+    }
+}
+
+/// `1.0` is answered as `1`.
+fn whole_numbers(v: &mut Value) {
+    match v {
+        Value::Number(n) if n.is_f64() => {
+            let number = n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15);
+            #[allow(clippy::cast_possible_truncation, reason = "checked to be exact")]
+            if let Some(number) = number {
+                *v = (number as i64).into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
         _ => {}
     }
 }

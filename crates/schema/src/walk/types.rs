@@ -39,8 +39,13 @@ fn embedded(node: &Node, v: &Value, path: &str) -> Result<(), String> {
     match (&node.shape, v) {
         (Shape::Object(object), Value::Object(map)) => {
             if object.embedded && !path.is_empty() {
-                metadata(v)
-                    .map_err(|why| format!("{path}.metadata: Invalid value: {}: {why}", map.get("metadata").unwrap_or(&Value::Null)))?;
+                for name in ["apiVersion", "kind"] {
+                    if let Some(value) = map.get(name).filter(|v| !v.is_string()) {
+                        return Err(format!("{path}.{name}: Invalid value: {value}: must be a string"));
+                    }
+                }
+                let shown = map.get("metadata").unwrap_or(&Value::Null);
+                metadata(v).map_err(|why| format!("{path}.metadata: Invalid value: {shown}: {why}"))?;
             }
             let dot = if path.is_empty() { "" } else { "." };
             let inner = map.iter().filter(|(name, _)| !(object.embedded && *name == "metadata"));
