@@ -1,4 +1,4 @@
-//! Answers that a real kube-apiserver v1.36.3 gave to the same objects (`dryRun=All`).
+//! Answers that a real kube-apiserver v1.36.3 gave to the same objects; one JSON line per case in `recorded/`: what was given, what came back.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
