@@ -12,6 +12,7 @@ use crate::{
     StartError, identities,
     kubeconfig::Entry,
     layout::{ServerRole, make_dir},
+    pod_logs::LatePodLogs,
 };
 
 /// Addresses of Services; the first one is the server's own in-cluster address.
@@ -77,6 +78,10 @@ impl Embedded {
         config.token_signer = Some(Arc::new(credentials.signer));
         config.first_admission = plugins.first;
         config.admission = plugins.last;
+        let pod_logs = LatePodLogs::default();
+        if matches!(role, ServerRole::Member(_)) {
+            config.pod_streams = Some(Arc::new(pod_logs.clone()));
+        }
         let server = comity_apiserver::start(config).await.map_err(|error| match error {
             ServerError::Listen { address, source } => StartError::PortTaken { name: name.clone(), address, source },
             other => StartError::component(&name, "API server")(&other),
@@ -86,6 +91,7 @@ impl Embedded {
         let ca_pem = credentials.authority.certificate_pem().to_owned();
         let controllers = controllers(&role, &server, &ca_pem);
         controllers.synced().await;
+        pod_logs.set(controllers.pod_logs());
         let entry = Entry {
             role: role.clone(),
             server: url(server.address()),

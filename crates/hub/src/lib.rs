@@ -9,6 +9,7 @@ pub mod layout;
 mod admission;
 mod federation;
 mod identities;
+mod pod_logs;
 mod ports;
 
 pub use error::StartError;
