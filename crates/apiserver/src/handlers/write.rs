@@ -286,8 +286,9 @@ impl<'a> Write<'a> {
         let cx = &self.request.cx;
         let hooks = kinds::hooks(self.resource);
         self.resource.schema().default(new);
-        metadata::count_generation(self.resource.info.strategy.generation, self.subresource, new, old);
+        // Only what differs in canonical form differs at all.
         self.canonical(new);
+        metadata::count_generation(self.resource.info.strategy.generation, self.subresource, new, old);
         managed::keep_times(old, new);
         self.validate(context, new, Some(old))?;
         if let Some(hooks) = hooks {
@@ -417,6 +418,10 @@ impl<'a> Write<'a> {
     /// The typed form of what was sent, as far as ownership sees it.
     fn before_ownership(&self, object: &mut Value) {
         kinds::before_ownership(self.resource, object);
+        // An empty list asks to forget all owners; the canonical form would leave it out, so it takes the other form of that wish.
+        if object::at(object, &["metadata", "managedFields"]).is_some_and(|list| list.as_array().is_some_and(Vec::is_empty)) {
+            object::set(object, &["metadata", "managedFields"], json!([{}]));
+        }
         if self.resource.custom.is_none() {
             self.resource.schema().canonicalize(object);
         }

@@ -10,6 +10,7 @@ use super::{
 pub(super) fn rule(name: &str) -> Option<Rule> {
     Some(match name {
         "core.v1.Pod" => pod,
+        "core.v1.PodSpec" => pod_spec,
         "core.v1.Container" | "core.v1.EphemeralContainer" => container,
         "core.v1.Volume" => volume,
         "core.v1.Service" => service,
@@ -44,6 +45,15 @@ fn pod(map: &mut Map<String, Value>) {
                 }
             }
         }
+    }
+}
+
+/// The account has an old name besides its own; both always say the same.
+fn pod_spec(map: &mut Map<String, Value>) {
+    let account = [text(map, "serviceAccountName"), text(map, "serviceAccount")].into_iter().find(|name| !name.is_empty());
+    if let Some(account) = account.map(str::to_owned) {
+        map.insert("serviceAccountName".to_owned(), account.as_str().into());
+        map.insert("serviceAccount".to_owned(), account.into());
     }
 }
 
