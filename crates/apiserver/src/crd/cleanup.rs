@@ -60,7 +60,7 @@ async fn tell(cx: &Cx, name: &str, uid: &str, condition: (&str, &str, &str)) -> 
         if !set_condition(cx, &mut definition, condition) {
             return Ok(Some(definition));
         }
-        if let Some(stored) = sync::put(cx, &entry, &definition).await? {
+        if let Some(stored) = sync::put(cx, &entry, definition.clone()).await? {
             return Ok(Some(stored.object()));
         }
     }
@@ -82,7 +82,7 @@ async fn release(cx: &Cx, name: &str, uid: &str, condition: (&str, &str, &str)) 
                 Err(error) => return Err(Status::internal(format!("deleting {}: {error}", entry.key))),
             }
         } else {
-            sync::put(cx, &entry, &definition).await?.is_some()
+            sync::put(cx, &entry, definition.clone()).await?.is_some()
         };
         if written {
             return sync::definition(cx, name, object::str_at(&definition, &["spec", "group"])).await;

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     cx::Cx,
+    handlers::delete::Step,
     kinds::{Change, KindHooks},
 };
 
@@ -38,16 +39,20 @@ impl KindHooks for Hooks {
     }
 }
 
-/// Prepares a definition whose deletion was asked for: its objects go first.
-pub fn deleting(definition: &mut Value, now: &str) {
-    if object::is_deleting(definition) || object::finalizers(definition).any(|f| f == FINALIZER) {
-        return;
+/// Marks a definition for deletion: its objects go first. Nothing when it is marked already and deletion goes its usual way.
+pub fn deletion(definition: &mut Value, now: &str) -> Option<Step> {
+    if object::is_deleting(definition) {
+        return None;
     }
-    let mut finalizers = object::items_at(definition, &["metadata", "finalizers"]).to_vec();
-    finalizers.push(FINALIZER.into());
-    object::set(definition, &["metadata", "finalizers"], Value::Array(finalizers));
+    object::set(definition, &["metadata", "deletionTimestamp"], now.into());
+    if !object::finalizers(definition).any(|f| f == FINALIZER) {
+        let mut finalizers = object::items_at(definition, &["metadata", "finalizers"]).to_vec();
+        finalizers.push(FINALIZER.into());
+        object::set(definition, &["metadata", "finalizers"], Value::Array(finalizers));
+    }
     let mut conditions = object::items_at(definition, &["status", "conditions"]).to_vec();
     let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
     condition::set(&mut conditions, "Terminating", "True", "InstanceDeletionPending", message, now);
     object::set(definition, &["status", "conditions"], Value::Array(conditions));
+    Some(Step::Mark)
 }

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use comity_core::Status;
 use parking_lot::Mutex;
 
-pub use hooks::{Hooks, deleting};
+pub use hooks::{Hooks, deletion};
 pub use status::FINALIZER;
 
 use crate::{config::Config, cx::Cx};

@@ -39,7 +39,7 @@ pub fn next(definition: &Value, others: &[Value], now: &str) -> Value {
 pub fn initial(definition: &Value, old: Option<&Value>) -> Value {
     let mut status = match old.and_then(|old| old.get("status")) {
         Some(status) => status.clone(),
-        None => json!({"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []}),
+        None => json!({"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []}),
     };
     if let (Some(version), Some(stored)) = (storage_version(definition), status["storedVersions"].as_array_mut())
         && !stored.iter().any(|s| s == version)

@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use comity_core::{Status, Value, condition, object};
+use comity_core::{GroupVersionKind, Status, Value, condition, object};
+use comity_schema::{builtin, managed};
 use comity_store::{Entry, Expect, Key, WriteError};
 
 use super::{cleanup, served, status};
@@ -81,7 +82,7 @@ async fn one(cx: &Cx, name: &str, registered: &mut Registered) -> Result<(), Sta
             break definition;
         }
         definition["status"] = next;
-        if let Some(stored) = put(cx, &entry, &definition).await? {
+        if let Some(stored) = put(cx, &entry, definition).await? {
             break stored.object();
         }
     };
@@ -103,11 +104,27 @@ fn others(cx: &Cx, name: &str, definition: &Value) -> Vec<Value> {
     entries.iter().filter(|e| &*e.key.name != name && e.key.name.ends_with(&suffix)).map(|e| e.object()).collect()
 }
 
-/// Writes a definition on the state it was read in; nothing when that is not the present one any more.
-pub async fn put(cx: &Cx, entry: &Entry, definition: &Value) -> Result<Option<Arc<Entry>>, Status> {
-    match cx.store.put(entry.key.clone(), Expect::Rev(entry.rev), definition).await {
+/// Writes a definition's status on the state it was read in; nothing when that is not the present one any more.
+///
+/// # Errors
+/// The store refuses the write.
+pub async fn put(cx: &Cx, entry: &Entry, definition: Value) -> Result<Option<Arc<Entry>>, Status> {
+    let definition = owned(cx, &entry.object(), definition);
+    match cx.store.put(entry.key.clone(), Expect::Rev(entry.rev), &definition).await {
         Ok(entry) => Ok(Some(entry)),
         Err(WriteError::Conflict { .. }) => Ok(None),
         Err(error) => Err(Status::internal(format!("writing {}: {error}", entry.key))),
     }
+}
+
+/// The definition with the status owned by the server, as a client's write would have it.
+fn owned(cx: &Cx, live: &Value, definition: Value) -> Value {
+    let kind = GroupVersionKind::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let Some(schema) = builtin::table().type_schema(&kind) else { return definition };
+    let (now, version) = (cx.now_text(), kind.api_version());
+    let write = managed::Write { manager: "kube-apiserver", api_version: &version, subresource: "status", now: &now, reset: &["spec"] };
+    let mut definition = managed::update(&schema, Some(live), definition, &write);
+    schema.canonicalize(&mut definition);
+    managed::keep_times(live, &mut definition);
+    definition
 }

@@ -133,7 +133,7 @@ fn discovery(request: &Request, root: &str, rest: &[&str]) -> Result<Option<Answ
             Some(group) => legacy::group(group),
             None => return Ok(None),
         },
-        ("apis", [group, version]) => list(group, version)?,
+        ("apis", [group, version]) if find(group).is_some() => list(group, version)?,
         _ => return Ok(None),
     };
     render::other(request, 200, &value).map(Some)

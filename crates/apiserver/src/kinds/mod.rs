@@ -15,10 +15,7 @@ pub use crate::admission::{AdmissionContext as Change, Operation};
 use crate::{
     authn, authz, crd,
     cx::Cx,
-    handlers::{
-        delete::{self, Step},
-        delete_options::DeleteOptions,
-    },
+    handlers::{delete::Step, delete_options::DeleteOptions},
     registry::Resource,
 };
 
@@ -76,10 +73,7 @@ pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
 pub fn deletion(resource: &Resource, object: &mut Value, options: &DeleteOptions, now: Timestamp) -> Option<Step> {
     match &*resource.storage {
         "namespaces" => Some(namespace::deletion(resource, object, options, now)),
-        "apiextensions.k8s.io/customresourcedefinitions" => {
-            crd::deleting(object, &comity_core::time::rfc3339(now));
-            Some(delete::plan(resource, object, options, now))
-        }
+        "apiextensions.k8s.io/customresourcedefinitions" => crd::deletion(object, &comity_core::time::rfc3339(now)),
         _ => None,
     }
 }
