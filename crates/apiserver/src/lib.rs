@@ -15,6 +15,7 @@ pub mod convert;
 pub mod crd;
 pub mod cx;
 pub mod discovery;
+mod expiry;
 pub mod fields;
 pub mod frame;
 pub mod handlers;

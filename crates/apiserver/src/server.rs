@@ -10,7 +10,7 @@ use crate::{
     config::{Config, StartError},
     crd,
     cx::Cx,
-    listen,
+    expiry, listen,
     user::User,
 };
 
@@ -32,6 +32,7 @@ pub async fn start(config: Config) -> Result<ApiServer, StartError> {
     crd::start(&cx).await.map_err(|e| StartError::Setting(e.message))?;
     boot::run(&cx).await.map_err(|e| StartError::Setting(e.message))?;
     let tasks = TaskTracker::new();
+    tasks.spawn(expiry::run(cx.clone()));
     let address = match listen {
         Some(address) => Some(listen::start(&cx, address, tls, &tasks).await.map_err(|source| StartError::Listen { address, source })?),
         None => None,
