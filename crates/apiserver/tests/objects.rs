@@ -168,3 +168,22 @@ async fn a_scale_changes_only_replicas() {
     let scaled = hub.admin("GET", &format!("{deployments}/d"), None).await.ok();
     assert_eq!((scaled["spec"]["replicas"].as_i64(), object::generation(&scaled)), (Some(5), 2));
 }
+
+#[tokio::test]
+async fn a_pod_gets_its_node_once_and_goes_after_its_grace() {
+    let hub = Hub::start().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    hub.admin("POST", "/api/v1/namespaces/default/serviceaccounts", Some(&json!({"metadata": {"name": "default"}}))).await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let made = hub.admin("POST", pods, Some(&pod)).await.ok();
+    assert_eq!(object::str_at(&made, &["status", "phase"]), "Pending");
+    let binding = json!({"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}});
+    hub.admin("POST", &format!("{pods}/p/binding"), Some(&binding)).await.ok();
+    assert_eq!(hub.admin("POST", &format!("{pods}/p/binding"), Some(&binding)).await.failure().0, 409);
+    let bound = hub.admin("GET", &format!("{pods}?fieldSelector=spec.nodeName%3Dn"), None).await.ok();
+    assert_eq!(bound["items"].as_array().unwrap().len(), 1);
+    let going = hub.admin("DELETE", &format!("{pods}/p"), None).await.ok();
+    assert_eq!(going["metadata"]["deletionGracePeriodSeconds"], 30);
+    hub.admin("DELETE", &format!("{pods}/p?gracePeriodSeconds=0"), None).await.ok();
+    assert_eq!(hub.admin("GET", &format!("{pods}/p"), None).await.code, 404);
+}
