@@ -17,6 +17,7 @@ mod kit;
 mod logs;
 mod namespaces;
 mod nodes;
+mod podgc;
 mod pods;
 mod replicaset;
 mod scheduler;
@@ -44,6 +45,7 @@ pub fn start_member_set(config: &MemberConfig) -> Handle {
     nodes::start(&mut wiring, config);
     scheduler::start(&mut wiring, config.seed);
     pods::start(&mut wiring, config);
+    podgc::start(&mut wiring);
     replicaset::start(&mut wiring);
     deployment::start(&mut wiring);
     statefulset::start(&mut wiring);
