@@ -13,12 +13,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// Starts a server that reads each request and answers as many bytes as its path says, such as `/2048`.
+/// Starts a server that reads each request and answers as many bytes as its path says, such as `/2048`; at most 64 MiB.
 pub async fn start(tls: Arc<rustls::ServerConfig>) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(tls);
-    let zeros = Bytes::from(vec![b'0'; 1 << 28]);
+    let zeros = Bytes::from(vec![b'0'; 1 << 26]);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, zeros) = (acceptor.clone(), zeros.clone());

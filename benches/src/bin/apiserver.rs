@@ -66,8 +66,8 @@ async fn main() -> anyhow::Result<()> {
     config.admin_tokens = vec![token.clone()];
     let running: ApiServer = comity_apiserver::start(config).await?;
     let ready = start.elapsed();
-    let nothing = echo::start(tls.config()).await?;
     let idle = process::resident().unwrap_or(0).saturating_sub(before);
+    let nothing = echo::start(tls.config()).await?;
     note(&format!("Started in {}, {} resident. Objects of {} bytes.", time(ready), bytes(idle), arguments.size));
     let bench = Bench { arguments, directory, authority, token, server: running.address(), nothing };
     bench.creates().await?;
@@ -215,7 +215,7 @@ impl Bench {
         let writer = self.pool(self.server, 1).await?.remove(0);
         writer.exchange(Method::POST, "/api/v1/namespaces", namespace.into()).await?;
         let (size, most) = (self.arguments.size, self.arguments.watchers as u64);
-        for count in [1, 100, most] {
+        for count in [1, most.div_ceil(10), most] {
             let delivered = Arc::new(AtomicU64::new(0));
             let mut watchers = Vec::new();
             let pool = self.pool(self.server, usize::try_from(count)?.min(160)).await?;
