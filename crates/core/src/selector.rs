@@ -18,7 +18,7 @@ pub struct Requirement {
     pub key: String,
     /// What must hold.
     pub operator: Operator,
-    /// Values for `In` and `NotIn`.
+    /// Values for `In` and `NotIn`; one whole number for `GreaterThan` and `LessThan`.
     pub values: Vec<String>,
 }
 
@@ -30,6 +30,8 @@ pub enum Operator {
     NotIn,
     Exists,
     DoesNotExist,
+    GreaterThan,
+    LessThan,
 }
 
 /// Why a selector cannot be read.
@@ -38,7 +40,7 @@ pub enum Operator {
 pub struct SelectorError(pub String);
 
 impl LabelSelector {
-    /// Reads the text form: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+    /// Reads the text form: `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2`.
     ///
     /// # Errors
     /// The text does not follow the grammar, or a key or value is not allowed.
@@ -104,6 +106,8 @@ impl LabelSelector {
                 Operator::NotIn => !value.is_some_and(|v| r.values.iter().any(|x| x == v)),
                 Operator::Exists => value.is_some(),
                 Operator::DoesNotExist => value.is_none(),
+                Operator::GreaterThan => numbers(value, &r.values).is_some_and(|(label, bound)| label > bound),
+                Operator::LessThan => numbers(value, &r.values).is_some_and(|(label, bound)| label < bound),
             }
         })
     }
@@ -128,10 +132,17 @@ impl fmt::Display for LabelSelector {
                 (Operator::NotIn, many) => write!(f, "{} notin ({})", r.key, many.join(","))?,
                 (Operator::Exists, _) => f.write_str(&r.key)?,
                 (Operator::DoesNotExist, _) => write!(f, "!{}", r.key)?,
+                (Operator::GreaterThan, values) => write!(f, "{}>{}", r.key, values.join(","))?,
+                (Operator::LessThan, values) => write!(f, "{}<{}", r.key, values.join(","))?,
             }
         }
         Ok(())
     }
+}
+
+/// A label and the bound it is compared with; labels that are no whole numbers are not comparable.
+fn numbers(label: Option<&str>, values: &[String]) -> Option<(i64, i64)> {
+    Some((label?.parse().ok()?, values.first()?.parse().ok()?))
 }
 
 /// Splits at commas outside parentheses.
@@ -169,6 +180,18 @@ fn requirement(part: &str) -> Result<Requirement, String> {
     }
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return made(key, Operator::In, vec![value]);
+    }
+    for (sign, operator) in [('>', Operator::GreaterThan), ('<', Operator::LessThan)] {
+        if let Some((key, value)) = part.split_once(sign) {
+            let bound = value.trim();
+            if bound.parse::<i64>().is_err() {
+                return Err(format!(
+                    "values[0][{}]: Invalid value: {bound:?}: for 'Gt', 'Lt' operators, the value must be an integer",
+                    key.trim()
+                ));
+            }
+            return made(key, operator, vec![bound]);
+        }
     }
     if let Some(open) = part.find('(') {
         let list = part[open + 1..].strip_suffix(')').ok_or("found '', expected: ')'")?.split(',').collect();
@@ -296,6 +319,17 @@ mod tests {
         assert!(!selector.matches(json!({"a":"b","e":"g","j":"","k":"x"}).as_object()));
         assert!(!selector.matches(None));
         assert!(LabelSelector::parse("").unwrap().matches(None));
+    }
+
+    #[test]
+    fn labels_are_compared_as_whole_numbers() {
+        let selector = LabelSelector::parse("a>1,b < 3").unwrap();
+        assert_eq!(selector.to_string(), "a>1,b<3");
+        assert!(selector.matches(json!({"a":"2","b":"-7"}).as_object()));
+        assert!(!selector.matches(json!({"a":"1","b":"2"}).as_object()));
+        assert!(!selector.matches(json!({"a":"many","b":"2"}).as_object()));
+        assert!(!selector.matches(json!({"b":"2"}).as_object()));
+        assert!(LabelSelector::parse("a>x").is_err());
     }
 
     #[test]
