@@ -45,10 +45,8 @@ pub async fn definition(cx: &Cx, name: &str, group: &str) -> Result<(), Status> 
     let mut registered = cx.crd.registered.lock().await;
     one(cx, name, &mut registered).await?;
     // A name that became free may be one that another definition of the group waits for.
-    for entry in cx.store.list(STORED, None).entries {
-        let other = entry.object();
-        let waits = condition::find(&other, "NamesAccepted").is_some_and(|c| c["status"] == "False");
-        if waits && object::name(&other) != name && object::str_at(&other, &["spec", "group"]) == group {
+    for other in others(cx, name, group) {
+        if condition::find(&other, "NamesAccepted").is_some_and(|c| c["status"] == "False") {
             one(cx, object::name(&other), &mut registered).await?;
         }
     }
@@ -77,7 +75,7 @@ async fn one(cx: &Cx, name: &str, registered: &mut Registered) -> Result<(), Sta
             return Ok(());
         };
         let mut definition = entry.object();
-        let next = status::next(&definition, &others(cx, name, &definition), &cx.now_text());
+        let next = status::next(&definition, &others(cx, name, object::str_at(&definition, &["spec", "group"])), &cx.now_text());
         if object::is_deleting(&definition) || definition.get("status") == Some(&next) {
             break definition;
         }
@@ -97,8 +95,8 @@ async fn one(cx: &Cx, name: &str, registered: &mut Registered) -> Result<(), Sta
     Ok(())
 }
 
-fn others(cx: &Cx, name: &str, definition: &Value) -> Vec<Value> {
-    let group = object::str_at(definition, &["spec", "group"]);
+/// The other definitions of a group; only those are parsed.
+fn others(cx: &Cx, name: &str, group: &str) -> Vec<Value> {
     let suffix = format!(".{group}");
     let entries = cx.store.list(STORED, None).entries;
     entries.iter().filter(|e| &*e.key.name != name && e.key.name.ends_with(&suffix)).map(|e| e.object()).collect()
