@@ -82,12 +82,11 @@ impl<'a> Write<'a> {
 
     /// The top-level fields that this endpoint does not write.
     fn reset_fields(&self) -> &'static [&'static str] {
-        match (self.resource.info.strategy.has_status, self.subresource) {
-            (true, "" | "finalize" | "ephemeralcontainers" | "resize") => &["status"],
-            (true, "status") if self.resource.custom.is_some() => &["spec", "metadata"],
-            (true, "status") => &["spec"],
-            _ => &[],
+        let info = &self.resource.info;
+        if !info.strategy.has_status && self.subresource.is_empty() {
+            return &[];
         }
+        managed::reset_fields(&info.group, &info.kind, self.resource.custom.is_some(), self.subresource)
     }
 
     /// The parameters of server-side apply.

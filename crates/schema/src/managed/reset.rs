@@ -8,7 +8,7 @@ pub fn reset_fields(group: &str, kind: &str, custom: bool, subresource: &str) ->
         ("", "certificates.k8s.io", "CertificateSigningRequest") => &["spec", "status"],
         ("status", "certificates.k8s.io", "CertificateSigningRequest") => &["spec", "status.conditions"],
         ("approval", "certificates.k8s.io", "CertificateSigningRequest") => &["spec", "status.certificate"],
-        ("", ..) | ("finalize", "", "Namespace") => &["status"],
+        ("", ..) | ("finalize", "", "Namespace") | ("ephemeralcontainers" | "resize", "", "Pod") => &["status"],
         ("status", ..) if custom => &["metadata", "spec"],
         ("status", "apps", "Deployment") => &["metadata.labels", "spec"],
         ("status", "", "Pod") => &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"],
