@@ -40,6 +40,12 @@ pub fn decode_json(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 /// # Errors
 /// The text is not one YAML document of maps, lists and plain scalars.
 pub fn decode_yaml(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    // programs apply JSON, which its own parser reads many times faster; what it cannot read may still be YAML
+    if bytes.first() == Some(&b'{')
+        && let Ok(decoded) = decode_json(bytes)
+    {
+        return Ok(decoded);
+    }
     let text = std::str::from_utf8(bytes).map_err(|e| DecodeError(format!("not UTF-8: {e}")))?;
     let duplicates = Rc::new(RefCell::new(Vec::new()));
     let value = serde_saphyr::with_deserializer_from_str_with_options(text, yaml_options(), |deserializer| {
@@ -163,6 +169,15 @@ mod tests {
         let decoded = decode_json(br#"{"b":1,"a":{"x":[{"y":1,"y":2}]},"b":3}"#).unwrap();
         assert_eq!(decoded.value.to_string(), r#"{"b":3,"a":{"x":[{"y":2}]}}"#);
         assert_eq!(decoded.duplicates, ["a.x[0].y", "b"]);
+    }
+
+    #[test]
+    fn json_and_yaml_in_braces_are_both_yaml() {
+        for text in [r#"{"b":1,"a":{"x":[{"y":1,"y":2}]},"b":3}"#, r#"{"a": "\u00e9", "n": -1.5e3}"#] {
+            let (yaml, json) = (decode_yaml(text.as_bytes()).unwrap(), decode_json(text.as_bytes()).unwrap());
+            assert_eq!((yaml.value, yaml.duplicates), (json.value, json.duplicates));
+        }
+        assert_eq!(decode_yaml(b"{a: b, c: [1]}").unwrap().value.to_string(), r#"{"a":"b","c":[1]}"#);
     }
 
     #[test]
