@@ -18,6 +18,8 @@ pub struct Resource {
     pub stored_api_version: Arc<str>,
     /// `apiVersion` of this version.
     pub api_version: Arc<str>,
+    /// How the bytes of an object in this version begin: what begins otherwise needs conversion.
+    pub head: Arc<str>,
     /// Facts of a custom resource; nothing for built-in kinds.
     pub custom: Option<Arc<Custom>>,
 }
@@ -56,16 +58,20 @@ impl Resource {
     /// A built-in resource.
     pub fn builtin(info: Arc<ResourceInfo>) -> Self {
         let (storage, stored_api_version) = stored_as(&info);
-        Self { api_version: api_version(&info.group, &info.version).into(), storage, stored_api_version, info, custom: None }
+        let api_version = api_version(&info.group, &info.version);
+        let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{api_version}\",", info.kind).into();
+        Self { api_version: api_version.into(), storage, stored_api_version, head, info, custom: None }
     }
 
     /// A custom resource in one version; `storage_version` is the one with `storage: true`.
     pub fn custom(mut info: ResourceInfo, storage_version: &str, custom: Custom) -> Self {
         info.strategy = Strategy::custom(custom.status);
+        let own = api_version(&info.group, &info.version);
         Self {
+            head: format!("{{\"apiVersion\":\"{own}\",\"kind\":\"{}\",", info.kind).into(),
             storage: format!("{}/{}", info.group, info.plural).into(),
             stored_api_version: api_version(&info.group, storage_version).into(),
-            api_version: api_version(&info.group, &info.version).into(),
+            api_version: own.into(),
             info: Arc::new(info),
             custom: Some(Arc::new(custom)),
         }

@@ -1,7 +1,7 @@
 //! Nothing new in namespaces that do not exist or are going away; some namespaces never go.
 
 use async_trait::async_trait;
-use comity_core::{GroupResource, Status, Value, object};
+use comity_core::{GroupResource, Status, Value};
 use comity_store::Key;
 
 use super::{Admission, AdmissionContext, Operation};
@@ -36,7 +36,7 @@ impl Admission for NamespaceLifecycle {
         let Some(entry) = context.cx.store.get(&Key::new("namespaces", "", name)) else {
             return Err(Status::not_found(&GroupResource::new("", "namespaces"), name));
         };
-        if entry.facts.field("status.phase") == Some("Terminating") || object::is_deleting(&entry.object()) {
+        if entry.facts.field("status.phase") == Some("Terminating") {
             return Err(context
                 .forbidden(&format!("unable to create new content in namespace {name} because it is being terminated"))
                 .with_cause("NamespaceTerminating", &format!("namespace {name} is being terminated"), "metadata.namespace"));

@@ -1,6 +1,6 @@
 //! Options of lists and watches, and the rules between them.
 
-use comity_core::{FieldError, GroupKind, Status, json};
+use comity_core::{FieldError, GroupKind, Reason, Status, json};
 
 use crate::frame::query::Query;
 
@@ -87,6 +87,12 @@ impl ListOptions {
             None => None,
             Some(text) => match revision(text) {
                 Some(revision) => Some(revision),
+                None if watch => {
+                    return Err(Status {
+                        message: not_a_revision(text).message.replacen("invalid resource version: ", "", 1),
+                        ..Status::new(Reason::Unknown, "")
+                    });
+                }
                 None => return Err(not_a_revision(text)),
             },
         };

@@ -48,7 +48,10 @@ pub async fn dispatch(request: &Request) -> Result<Answer, Status> {
     if !info.subresource.is_empty() {
         return subresource(request, resource).await;
     }
-    if !resource.serves(info.verb) || !fits_scope(request, resource) {
+    // A Binding is no stored object: pods/binding takes it.
+    let elsewhere = &*resource.storage == "bindings";
+    let nameless = info.name.is_empty() && matches!(info.verb, "update" | "patch");
+    if !resource.serves(info.verb) || !fits_scope(request, resource) || nameless || elsewhere {
         return Err(not_allowed());
     }
     match info.verb {

@@ -44,25 +44,17 @@ pub struct Writer<'a> {
     pub view: View,
     /// What rows carry.
     pub include: Include,
-    /// The prefix by which stored bytes are known to be in the served version.
-    prefix: String,
 }
 
 impl<'a> Writer<'a> {
     /// For a resource and a form.
     pub fn new(resource: &'a Resource, view: View, include: Include) -> Self {
-        let (kind, version) = (&resource.info.kind, &resource.api_version);
-        let prefix = if resource.custom.is_some() {
-            format!("{{\"apiVersion\":\"{version}\",\"kind\":\"{kind}\",")
-        } else {
-            format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",")
-        };
-        Self { resource, view, include, prefix }
+        Self { resource, view, include }
     }
 
     /// Whether an entry's bytes can be sent as they are.
     pub fn is_plain(&self, entry: &Entry) -> bool {
-        self.view == View::Object && entry.body.head().starts_with(self.prefix.as_bytes())
+        self.view == View::Object && entry.body.head().starts_with(self.resource.head.as_bytes())
     }
 
     /// Appends an object's JSON; list items of built-in kinds leave out kind and apiVersion.
@@ -79,7 +71,7 @@ impl<'a> Writer<'a> {
         if item && self.resource.custom.is_none() {
             let head = entry.body.head();
             out.push(b'{');
-            out.extend_from_slice(&head[self.prefix.len()..]);
+            out.extend_from_slice(&head[self.resource.head.len()..]);
             out.extend_from_slice(entry.rev.to_string().as_bytes());
             out.extend_from_slice(&entry.body.tail());
         } else {

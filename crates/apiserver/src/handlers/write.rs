@@ -9,7 +9,7 @@ use comity_schema::{
 };
 use comity_store::{Body, Entry, Expect, Key, WriteError};
 
-use super::{metadata, write_options::WriteOptions};
+use super::{list_options, metadata, write_options::WriteOptions};
 use crate::{
     admission::{AdmissionContext, Operation},
     authz, convert,
@@ -252,6 +252,8 @@ impl<'a> Write<'a> {
                 return Err(Status::invalid(&kind, name, &[error]));
             }
             object::set(&mut new, &["metadata", "resourceVersion"], entry.rev.to_string().into());
+        } else if list_options::revision(revision).is_none() {
+            return Err(Status::new(Reason::Unknown, format!("strconv.ParseUint: parsing {revision:?}: invalid syntax")));
         } else if revision != entry.rev.to_string() {
             return Err(Status::stale(&resource, name));
         }
