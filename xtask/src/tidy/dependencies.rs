@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use super::metadata::Metadata;
 use crate::run::top;
+
+/// Used without being named in the sources, with the reason.
+const UNNAMED: [(&str, &str); 1] = [("k8s-openapi", "its feature chooses the API version that kube is built for")];
 
 /// Lines without a reason, libraries declared elsewhere, and libraries that nobody uses.
 pub fn check(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
@@ -19,10 +23,15 @@ pub fn check(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
     let mut used = BTreeSet::new();
     for package in metadata.own() {
         let manifest = fs::read_to_string(&package.manifest_path)?;
+        let mut sources = String::new();
+        read_sources(&top().join(package.folder()), &mut sources)?;
         for (name, line) in entries(&manifest, |section| section.ends_with("dependencies")) {
             let line = line.split('#').next().unwrap_or_default();
             if !line.replace(' ', "").contains("workspace=true") {
                 problems.push(format!("{}/Cargo.toml: {name} is not taken from the workspace table", package.folder()));
+            }
+            if !names(&sources, &name.replace('-', "_")) && !UNNAMED.iter().any(|(known, _)| *known == name) {
+                problems.push(format!("{}/Cargo.toml: {name} is named nowhere in the sources", package.folder()));
             }
             used.insert(name);
         }
@@ -33,6 +42,25 @@ pub fn check(metadata: &Metadata) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(problems)
+}
+
+/// All Rust sources below a folder; crates do not lie inside one another.
+fn read_sources(folder: &Path, into: &mut String) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_sources(&path, into)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push_str(&fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a word stands in a text, not as a part of a longer one.
+fn names(text: &str, word: &str) -> bool {
+    let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }
 
 fn has_reason(line: &str) -> bool {
@@ -67,6 +95,12 @@ mod tests {
             "[package]\nname = \"x\"\n[dependencies]\n# a = 1\nserde.workspace = true\nb = { workspace = true }\n[features]\nc = []\n";
         let names: Vec<String> = entries(text, |section| section == "dependencies").into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["serde", "b"]);
+    }
+
+    #[test]
+    fn a_word_is_not_a_part_of_another_one() {
+        assert!(names("use serde::Deserialize;", "serde"));
+        assert!(!names("use serde_json::Value; my_serde!()", "serde"));
     }
 
     #[test]
