@@ -52,7 +52,7 @@ struct Rows {
     synced: bool,
     trouble: Option<ClientError>,
     /// The highest revision that the watch has told.
-    passed: u128,
+    passed: u64,
 }
 
 impl Rows {
@@ -179,7 +179,7 @@ impl Copies {
     pub(crate) fn deleted_by_us(&self, namespace: &str, name: &str, uid: &str, going: Option<&Value>) {
         {
             let mut rows = self.rows.write();
-            if rows.get(namespace, name).is_some_and(|known| &*known.uid == uid) {
+            if rows.get(namespace, name).is_some_and(|known| known.uid == *uid) {
                 match going {
                     Some(going) => drop(self.put_newer(&mut rows, going)),
                     None => drop(rows.remove(namespace, name)),
@@ -234,7 +234,7 @@ impl Sink for Copies {
         {
             let mut rows = self.rows.write();
             let listed: BTreeSet<(&str, &str)> = items.iter().map(|i| (object::namespace(i), object::name(i))).collect();
-            let revision: u128 = revision.parse().unwrap_or(0);
+            let revision: u64 = revision.parse().unwrap_or(0);
             let gone: Vec<(Arc<str>, Box<str>)> = rows
                 .by_namespace
                 .iter()
@@ -281,7 +281,7 @@ impl Sink for Copies {
         let (namespace, name) = (object::namespace(&last), object::name(&last));
         {
             let mut rows = self.rows.write();
-            let revision: u128 = revision.parse().unwrap_or(0);
+            let revision: u64 = revision.parse().unwrap_or(0);
             rows.passed = rows.passed.max(revision);
             let newer = rows.get(namespace, name).is_some_and(|known| known.revision() > revision);
             if newer {
@@ -362,7 +362,7 @@ mod tests {
         let (copies, _) = copies();
         copies.changed(live(6, "drift"), "6");
         copies.wrote(&live(5, "v"), 77);
-        assert_eq!(&*present(&copies).resource_version, "6");
+        assert!(present(&copies).resource_version == *"6");
         assert!(!present(&copies).is_as_applied(77));
     }
 
@@ -381,7 +381,7 @@ mod tests {
         let (copies, _) = copies();
         copies.changed(live(5, "v"), "5");
         copies.listed(Vec::new(), "4");
-        assert_eq!(&*present(&copies).resource_version, "5");
+        assert!(present(&copies).resource_version == *"5");
         copies.listed(Vec::new(), "8");
         assert_eq!(copies.see("ns", "n"), Seen::Absent);
     }
@@ -395,7 +395,7 @@ mod tests {
         other["data"]["theirs"] = "x".into();
         copies.changed(other, "6");
         assert!(told.lock().is_empty());
-        assert_eq!(&*present(&copies).resource_version, "6");
+        assert!(present(&copies).resource_version == *"6");
     }
 
     #[test]

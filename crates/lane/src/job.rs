@@ -230,7 +230,7 @@ impl Runner<'_> {
         self.copies.wrote(answer, content);
         match step {
             Step::Create => Done::Created,
-            _ if before.as_deref() == Some(object::resource_version(answer)) => Done::Unchanged,
+            _ if before.is_some_and(|version| version == *object::resource_version(answer)) => Done::Unchanged,
             _ => Done::Updated,
         }
     }

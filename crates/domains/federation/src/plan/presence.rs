@@ -61,7 +61,7 @@ fn not_ours_to_write(seen: &Observed, copy: &Copy) -> Option<Fault> {
 fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: Rendered) -> Verdict {
     let replicas = object::int_at(&rendered.object, &["spec", "replicas"]).or(copy.and_then(|c| c.replicas));
     let hold = copy.and_then(own_hold);
-    let same_owner = hold.is_some_and(|h| *h.owner_uid == *object::uid(&seen.object) && h.epoch == seen.hub.epoch);
+    let same_owner = hold.is_some_and(|h| h.owner_uid == *object::uid(&seen.object) && h.epoch == seen.hub.epoch);
     if same_owner && copy.is_some_and(|c| c.is_as_applied(rendered.content)) {
         return Verdict { in_sync: true, replicas, ..Verdict::default() };
     }

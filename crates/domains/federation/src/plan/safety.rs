@@ -43,7 +43,7 @@ pub(super) fn hold_or_delete(seen: &Observed, deletion: &Deletion, member: &Memb
             return Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message));
         }
     }
-    let job = if seen.kind.is_namespace && *copy.uid == *seen.hub_namespace_uid {
+    let job = if seen.kind.is_namespace && copy.uid == *seen.hub_namespace_uid.as_str() {
         // this member is the hub itself: its own namespace stays
         Job::Release(Release { uid: copy.uid.to_string() })
     } else {

@@ -138,7 +138,7 @@ proptest! {
                     prop_assert!(!verdict.placed, "{name} is placed and would lose its copy");
                     let Some(Seen::Present(copy)) = member.map(|m| &m.copy) else { panic!("a delete without a copy") };
                     prop_assert!(matches!(&copy.holder, Holder::Us(hold) if hold.epoch <= 1), "only own copies go");
-                    prop_assert_eq!((delete.uid.as_str(), delete.resource_version.as_str()), (&*copy.uid, &*copy.resource_version));
+                    prop_assert!(copy.uid == *delete.uid.as_str() && copy.resource_version == *delete.resource_version.as_str());
                     prop_assert_eq!(&member.unwrap().health, &Health::Ready);
                 }
                 Some(Job::Apply(_)) => {
