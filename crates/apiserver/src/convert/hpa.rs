@@ -25,7 +25,7 @@ pub fn to_v1(object: &mut Value) {
     keep(object, BEHAVIOR, behavior);
     let conditions = remove(object, &["status", "conditions"]);
     keep(object, CONDITIONS, conditions);
-    if let Some(current) = remove(object, &["status", "currentMetrics"]) {
+    if let Some(current) = remove(object, &["status", "currentMetrics"]).filter(|v| !v.is_null()) {
         let cpu = current.as_array().into_iter().flatten().find(|m| at(m, &["resource", "name"]) == Some(&json!("cpu")));
         if let Some(now) = cpu.and_then(|m| at(m, &["resource", "current", "averageUtilization"])).cloned() {
             set(object, &["status", "currentCPUUtilizationPercentage"], now);
@@ -61,7 +61,7 @@ fn is_cpu_utilization(metric: &Value) -> bool {
 }
 
 fn keep(object: &mut Value, annotation: &str, value: Option<Value>) {
-    if let Some(value) = value {
+    if let Some(value) = value.filter(|v| !v.is_null()) {
         set(object, &["metadata", "annotations", annotation], value.to_string().into());
     }
 }

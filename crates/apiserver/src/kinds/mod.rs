@@ -1,5 +1,6 @@
 //! What a kind needs beyond the rules that data can state.
 
+mod daemon_set;
 mod job;
 mod namespace;
 mod pod;
@@ -63,6 +64,7 @@ pub fn hooks(resource: &Resource) -> Option<&'static dyn KindHooks> {
         "namespaces" => &namespace::Hooks,
         "persistentvolumes" | "persistentvolumeclaims" => &volume::Hooks,
         "batch/jobs" => &job::Hooks,
+        "apps/daemonsets" => &daemon_set::Hooks,
         storage if storage.starts_with("rbac.authorization.k8s.io/") => &authz::Hooks,
         "apiextensions.k8s.io/customresourcedefinitions" => &crd::Hooks,
         _ => return None,
@@ -88,6 +90,7 @@ pub fn before_ownership(resource: &Resource, object: &mut Value) {
     match &*resource.storage {
         "secrets" => secret::merge_string_data(object),
         "pods" => pod::list_addresses(object),
+        "apps/daemonsets" => daemon_set::add_count(object),
         _ => {}
     }
 }
