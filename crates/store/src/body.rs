@@ -124,7 +124,11 @@ fn field(out: &mut Vec<u8>, key: &str) -> Result<(), String> {
 
 /// Writes metadata with an empty resourceVersion and returns the position between its quotes.
 fn write_metadata(out: &mut Vec<u8>, metadata: &Map<String, Value>) -> Result<usize, String> {
-    let last_before = metadata.keys().rposition(|key| BEFORE.contains(&key.as_str()));
+    let last_before = if is_alphabetical(metadata) {
+        metadata.keys().rposition(|key| key.as_str() < "resourceVersion")
+    } else {
+        metadata.keys().rposition(|key| BEFORE.contains(&key.as_str()))
+    };
     let mut split = 0;
     out.push(b'{');
     if last_before.is_none() {
@@ -141,6 +145,12 @@ fn write_metadata(out: &mut Vec<u8>, metadata: &Map<String, Value>) -> Result<us
     }
     out.push(b'}');
     Ok(split)
+}
+
+/// Custom objects have their keys in alphabetical order, built-in ones begin with what identifies them.
+fn is_alphabetical(metadata: &Map<String, Value>) -> bool {
+    let identified = metadata.keys().next().is_some_and(|first| BEFORE.contains(&first.as_str()));
+    !identified && metadata.contains_key("uid") && metadata.keys().is_sorted()
 }
 
 fn write_placeholder(out: &mut Vec<u8>) -> Result<usize, String> {
@@ -175,6 +185,13 @@ mod tests {
         assert_eq!(text(&json!({"kind":"Pod","metadata":{"resourceVersion":"4","name":"a","uid":"u","labels":{"a":"b"}}})), want);
         assert_eq!(text(&json!({"metadata":{}})), r#"{"metadata":{"resourceVersion":"17"}}"#);
         assert_eq!(text(&json!({"metadata":{"labels":{}}})), r#"{"metadata":{"resourceVersion":"17","labels":{}}}"#);
+    }
+
+    #[test]
+    fn in_alphabetical_metadata_the_revision_has_its_place_in_the_alphabet() {
+        let want = r#"{"metadata":{"creationTimestamp":"t","name":"a","resourceVersion":"17","uid":"u"}}"#;
+        assert_eq!(text(&json!({"metadata":{"creationTimestamp":"t","name":"a","uid":"u"}})), want);
+        assert_eq!(text(&json!({"metadata":{"creationTimestamp":"t","name":"a","resourceVersion":"4","uid":"u"}})), want);
     }
 
     #[test]
