@@ -16,7 +16,7 @@ const SHIPPED: [(&str, &str, &str); 8] = [
     (
         "FederatedReplicaSet",
         "replicaset",
-        "{spec: {selector: {matchLabels: {app: y}}, template: {metadata: {labels: {app: y}}, spec: {containers: [{name: c, image: i}]}}}}",
+        "{spec: {selector: {matchLabels: {app: rs}}, template: {metadata: {labels: {app: rs}}, spec: {containers: [{name: c, image: i}]}}}}",
     ),
     ("FederatedJob", "job", "{spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}"),
     (

@@ -17,7 +17,7 @@ fn a_member_reads_like_a_cluster() {
         "pod/webapp-",
         "service/webapp",
         "endpointslice.discovery.k8s.io/webapp-",
-        "event/",
+        "ScalingReplicaSet",
     ] {
         assert!(all.contains(name), "{name} is missing in\n{all}");
     }
