@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod docs;
 mod real;
 mod record;
 mod run;
@@ -20,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Writes docs/reference/cli.md from the command definitions
+    Docs,
     /// Builds etcd, kube-apiserver, kube-controller-manager and kube-scheduler into the cache folder (needs Go)
     Real,
     /// Records the schema table from the real API server into crates/schema/data
@@ -34,6 +37,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Docs => docs::write(),
         Task::Real => real::build(),
         Task::Record => record::record(),
         Task::Test => test::test(),

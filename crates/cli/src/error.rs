@@ -95,6 +95,30 @@ impl From<anyhow::Error> for CliError {
 mod tests {
     use super::*;
 
+    /// The match makes a new variant a compile error until its meaning is written here, and so in the reference.
+    fn meaning(exit: Exit) -> &'static str {
+        match exit {
+            Exit::Success => "success",
+            Exit::Failure => "failure",
+            Exit::Usage => "the command line cannot be understood",
+            Exit::NotFound => "what was asked for does not exist",
+            Exit::Denied => "not authenticated or not allowed",
+            Exit::Partial => "partial: some clusters failed, others answered",
+            Exit::Timeout => "a condition did not come true in time",
+            Exit::Conflict => "conflict: somebody else changed it, or it is in use",
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_exit_status() {
+        use Exit::*;
+        let reference = include_str!("../../../docs/reference/exit-codes.md");
+        let rows: Vec<&str> = reference.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| status")).collect();
+        let all = [Success, Failure, Usage, NotFound, Denied, Partial, Timeout, Conflict];
+        let expected: Vec<String> = all.iter().map(|exit| format!("| {} | {} |", *exit as u8, meaning(*exit))).collect();
+        assert_eq!(rows, expected);
+    }
+
     #[test]
     fn a_person_reads_what_why_and_what_next() {
         let error = CliError::new("cannot reach the hub").because("connection refused").hint("start it with `comity demo`");

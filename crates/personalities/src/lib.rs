@@ -28,6 +28,13 @@ impl Personality {
         Self::ALL.into_iter().find(|p| p.name() == stem)
     }
 
+    /// Its command definitions, for references and completion.
+    pub fn command(self) -> clap::Command {
+        match self {
+            Self::Kubefedctl => kubefedctl::command(),
+        }
+    }
+
     /// Runs it; the first argument is the program's name. Returns the exit status.
     pub fn run(self, args: impl IntoIterator<Item = OsString>) -> u8 {
         match self {

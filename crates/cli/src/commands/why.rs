@@ -30,7 +30,13 @@ pub(crate) async fn why(args: &Why) -> CliResult {
         .iter()
         .filter_map(|c| FederatedTypeConfig::read(c).ok())
         .collect();
-    let config = find(&configs, &args.kind)?;
+    let config = match find(&configs, &args.kind) {
+        Ok(config) => config,
+        Err(unknown) => match by_short_name(client, &configs, &args.kind).await.map_err(failed("cannot list the hub's kinds"))? {
+            Some(config) => config,
+            None => return Err(unknown),
+        },
+    };
     let federated = &config.spec.federated_type;
     let namespace = if federated.namespaced() { args.namespace.clone().unwrap_or(hub.namespace) } else { String::new() };
     let object = client.get(&federated.gvr(), &namespace, &args.name).await.map_err(failed("cannot read the object"))?;
@@ -82,6 +88,22 @@ fn find<'a>(configs: &'a [FederatedTypeConfig], word: &str) -> CliResult<&'a Fed
             .exit(Exit::NotFound)
             .hint(format!("federated kinds: {}", known.join(", ")))
     })
+}
+
+/// The type whose federated kind has this short name, such as `fdeploy`.
+async fn by_short_name<'a>(
+    client: &ClusterClient,
+    configs: &'a [FederatedTypeConfig],
+    word: &str,
+) -> Result<Option<&'a FederatedTypeConfig>, comity_lane::client::ClientError> {
+    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    let definitions = client.list(&definitions, None, &ListOptions::default()).await?.items;
+    let named = |config: &&FederatedTypeConfig| {
+        let definition = definitions.iter().find(|d| object::name(d) == config.spec.federated_type.qualified_name());
+        let names = definition.map(|d| object::items_at(d, &["spec", "names", "shortNames"])).unwrap_or_default();
+        names.iter().filter_map(Value::as_str).any(|name| name.eq_ignore_ascii_case(word))
+    };
+    Ok(configs.iter().find(named))
 }
 
 /// The FederatedNamespace that limits a namespace's placements, if there is one.

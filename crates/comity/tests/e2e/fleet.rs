@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running demo. Dropping it kills it and removes its folder.
 pub(crate) struct Fleet {
     running: Option<Running>,
+    /// Members that are processes of their own, by name.
+    members: Vec<(String, Running)>,
     kubectl: Kubectl,
     minor: String,
     home: Home,
@@ -35,7 +37,7 @@ impl Fleet {
         let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
         let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
-        let mut fleet = Self { running: None, kubectl, minor: minor.to_owned(), home };
+        let mut fleet = Self { running: None, members: Vec::new(), kubectl, minor: minor.to_owned(), home };
         fleet.start_again(flags);
         Some(fleet)
     }
@@ -43,6 +45,13 @@ impl Fleet {
     /// The demo's data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")
+    }
+
+    /// Starts a member as a process of its own, in the folder of its name.
+    pub(crate) fn add_member(&mut self, name: &str) {
+        let (flag, folder) = (format!("--name={name}"), format!("--data-dir={name}"));
+        let running = self.home.start(&["member", &flag, &folder]).unwrap();
+        self.members.push((name.to_owned(), running));
     }
 
     /// Starts the demo on the same folder.
@@ -115,7 +124,9 @@ impl Fleet {
     }
 
     fn run(&self, command: &mut Command) -> Ran {
-        run(command.env("HOME", self.home.path()).env("KUBECONFIG", self.data().join("kubeconfig")), "").unwrap()
+        let folders = self.members.iter().map(|(name, _)| self.home.path().join(name));
+        let files = std::iter::once(self.data()).chain(folders).map(|folder| folder.join("kubeconfig"));
+        run(command.env("HOME", self.home.path()).env("KUBECONFIG", std::env::join_paths(files).unwrap()), "").unwrap()
     }
 
     fn expect(&self, args: &[&str], ran: Ran) -> String {

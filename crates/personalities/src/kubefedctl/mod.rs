@@ -9,7 +9,7 @@ mod lookup;
 
 use std::ffi::OsString;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use comity_cli::{
     contexts::{Connection, Contexts},
     printer,
@@ -20,6 +20,11 @@ use klog::Log;
 
 /// KubeFed ends with this status after `klog.Fatal`.
 const FATAL: u8 = 255;
+
+/// The command definitions.
+pub(crate) fn command() -> clap::Command {
+    Kubefedctl::command()
+}
 
 pub(crate) fn run(args: Vec<OsString>) -> u8 {
     let parsed = match Kubefedctl::try_parse_from(args) {
