@@ -48,39 +48,39 @@ pub(crate) enum Join {
     None,
 }
 
+/// Where the data of a start lies.
 #[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Folder for all data [default: comity/demo in the user's data folder].
+pub(crate) struct Place {
+    /// Folder for all data [default: a folder below comity/ in the user's data folder].
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
     /// File to write the contexts to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
-    /// Number of member clusters.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=100))]
-    pub members: u16,
-    /// Which members are joined when they are first created.
-    #[arg(long, value_enum, default_value_t = Join::All)]
-    pub join: Join,
     /// Forget everything from earlier starts.
     #[arg(long)]
     pub reset: bool,
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub place: Place,
+    /// Number of member clusters.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=100))]
+    pub members: u16,
+    /// Which members are joined when they are first created.
+    #[arg(long, value_enum, default_value_t = Join::All)]
+    pub join: Join,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Up {
-    /// Folder for all data [default: comity/hub in the user's data folder].
-    #[arg(long)]
-    pub data_dir: Option<PathBuf>,
-    /// File to write the context to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
-    #[arg(long)]
-    pub kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
     /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
     #[arg(long)]
     pub listen: Option<SocketAddr>,
-    /// Forget everything from earlier starts.
-    #[arg(long)]
-    pub reset: bool,
 }
 
 #[derive(Debug, Args)]
@@ -88,18 +88,11 @@ pub(crate) struct Member {
     /// Name of the cluster.
     #[arg(long)]
     pub name: String,
-    /// Folder for all data [default: comity/member-NAME in the user's data folder].
-    #[arg(long)]
-    pub data_dir: Option<PathBuf>,
-    /// File to write the context to [default: `kubeconfig` in the data folder]; `~/.kube/config` is never touched.
-    #[arg(long)]
-    pub kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
     /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
     #[arg(long)]
     pub listen: Option<SocketAddr>,
-    /// Forget everything from earlier starts.
-    #[arg(long)]
-    pub reset: bool,
 }
 
 /// Where the hub is.

@@ -1,11 +1,23 @@
 //! The federation domain on an embedded hub.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use comity_api_kubefed::{FederatedTypeConfig, keys, type_config};
+use comity_core::GroupVersionResource;
 use comity_federation::{Config, Handle};
+use comity_lane::{
+    cache::{Cache, CacheEvent, Interest},
+    client::ClusterClient,
+};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{StartError, embedded::Embedded, identities};
 
 /// Federation, running.
-pub(crate) struct Federation(Handle);
+pub(crate) struct Federation {
+    handle: Handle,
+    rights: JoinHandle<()>,
+}
 
 impl Federation {
     /// Makes what federation needs on the hub and starts its controllers, with an identity of their own.
@@ -13,11 +25,38 @@ impl Federation {
         // Definitions and type configurations are made with the administrator's rights: only at start, only what is missing.
         let prepared = comity_federation::bootstrap(&hub.admin()).await;
         prepared.map_err(|e| StartError::component("hub", "federation")(&e))?;
+        let rights = tokio::spawn(follow_groups(hub.admin()));
         let config = Config::new(hub.client(identities::federation()), hub.store().hub_id(), hub.store().epoch());
-        Ok(Self(comity_federation::start(config)))
+        Ok(Self { handle: comity_federation::start(config), rights })
     }
 
     pub(crate) async fn stop(self) {
-        self.0.shutdown().await;
+        self.rights.abort();
+        self.handle.shutdown().await;
+    }
+}
+
+/// Federated kinds may be enabled in any group (`kubefedctl enable --federated-group`); the controllers' role follows.
+async fn follow_groups(admin: ClusterClient) {
+    let configs = GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, type_config::PLURAL);
+    let interest = Interest { namespace: Some(keys::SYSTEM_NAMESPACE.to_owned()), ..Interest::all(configs) };
+    let (changed, mut changes) = mpsc::unbounded_channel();
+    let on_event = move |_: &CacheEvent| {
+        // The receiver lives as long as the cache.
+        let _ = changed.send(());
+    };
+    let cache = Cache::start(admin.clone(), interest, Arc::new(on_event));
+    let mut granted = BTreeSet::from([keys::TYPES_GROUP.to_owned()]);
+    while changes.recv().await.is_some() {
+        let configs = cache.list();
+        let named = configs.iter().filter_map(|c| FederatedTypeConfig::read(c).ok()).map(|c| c.spec.federated_type.group);
+        let groups: BTreeSet<String> = granted.iter().cloned().chain(named).collect();
+        if groups == granted {
+            continue;
+        }
+        match identities::grant_federation(&admin, &groups).await {
+            Ok(()) => granted = groups,
+            Err(error) => tracing::warn!(%error, "the role of the federation controllers could not be extended"),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Who the parts inside the process are, and what they may do beyond the bootstrap roles.
 
+use std::collections::BTreeSet;
+
+use comity_api_kubefed::keys;
 use comity_apiserver::{ApiServer, user::User};
 use comity_core::{GroupVersionResource, Value, json};
 use comity_lane::client::{ClientError, ClusterClient, PatchKind};
@@ -23,19 +26,25 @@ pub(crate) fn federation() -> User {
 /// Makes the roles that no recorded bootstrap role covers.
 pub(crate) async fn grant(server: &ApiServer) -> Result<(), ClientError> {
     let client = ClusterClient::new(server.client(User::system(MANAGER)));
-    let federation = json!([
-        {"apiGroups": ["core.kubefed.io", "types.kubefed.io", "scheduling.kubefed.io"], "resources": ["*"], "verbs": ["*"]},
+    grant_federation(&client, &BTreeSet::from([keys::TYPES_GROUP.to_owned()])).await?;
+    // A real cluster gives nodes their rights by an authorizer of its own; simulated nodes get the role that stands for it.
+    let nodes = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"});
+    apply(&client, "clusterrolebindings", &binding(SIMULATED_NODES, "system:node", &nodes)).await
+}
+
+/// The role of the federation controllers: all of the federated groups, and reading, because any kind may be federated.
+pub(crate) async fn grant_federation(client: &ClusterClient, groups: &BTreeSet<String>) -> Result<(), ClientError> {
+    let own: Vec<&str> = [keys::CORE_GROUP].into_iter().chain(groups.iter().map(String::as_str)).collect();
+    let rules = json!([
+        {"apiGroups": own, "resources": ["*"], "verbs": ["*"]},
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create"]},
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
         {"nonResourceURLs": ["*"], "verbs": ["get"]},
     ]);
-    apply(&client, "clusterroles", &role(FEDERATION, &federation)).await?;
+    apply(client, "clusterroles", &role(FEDERATION, &rules)).await?;
     let user = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": FEDERATION});
-    apply(&client, "clusterrolebindings", &binding(FEDERATION, FEDERATION, &user)).await?;
-    // A real cluster gives nodes their rights by an authorizer of its own; simulated nodes get the role that stands for it.
-    let nodes = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"});
-    apply(&client, "clusterrolebindings", &binding(SIMULATED_NODES, "system:node", &nodes)).await
+    apply(client, "clusterrolebindings", &binding(FEDERATION, FEDERATION, &user)).await
 }
 
 fn role(name: &str, rules: &Value) -> Value {

@@ -24,13 +24,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) fn demo(args: &Demo) -> CliResult {
     let members = (1..=args.members).map(|n| format!("cluster{n}")).collect::<Vec<_>>();
     let options = FleetOptions {
-        data_dir: folder(args.data_dir.as_ref(), "demo")?,
-        kubeconfig: args.kubeconfig.clone(),
+        data_dir: folder(args.place.data_dir.as_ref(), "demo")?,
+        kubeconfig: args.place.kubeconfig.clone(),
         hub: true,
         members,
         join: args.join == Join::All,
         listen: None,
-        reset: args.reset,
+        reset: args.place.reset,
         links: vec!["kubefedctl"],
     };
     serve(options, |fleet| {
@@ -59,13 +59,13 @@ pub(crate) fn demo(args: &Demo) -> CliResult {
 
 pub(crate) fn up(args: &Up) -> CliResult {
     let options = FleetOptions {
-        data_dir: folder(args.data_dir.as_ref(), "hub")?,
-        kubeconfig: args.kubeconfig.clone(),
+        data_dir: folder(args.place.data_dir.as_ref(), "hub")?,
+        kubeconfig: args.place.kubeconfig.clone(),
         hub: true,
         members: Vec::new(),
         join: false,
         listen: args.listen,
-        reset: args.reset,
+        reset: args.place.reset,
         links: vec!["kubefedctl"],
     };
     serve(options, |fleet| {
@@ -82,13 +82,13 @@ pub(crate) fn member(args: &Member) -> CliResult {
         return Err(CliError::new(format!("cluster name {:?} cannot be used: {why}", args.name)).exit(Exit::Usage));
     }
     let options = FleetOptions {
-        data_dir: folder(args.data_dir.as_ref(), &format!("member-{}", args.name))?,
-        kubeconfig: args.kubeconfig.clone(),
+        data_dir: folder(args.place.data_dir.as_ref(), &format!("member-{}", args.name))?,
+        kubeconfig: args.place.kubeconfig.clone(),
         hub: false,
         members: vec![args.name.clone()],
         join: false,
         listen: args.listen,
-        reset: args.reset,
+        reset: args.place.reset,
         links: Vec::new(),
     };
     serve(options, |fleet| {

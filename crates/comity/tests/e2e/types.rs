@@ -108,3 +108,15 @@ spec:
     assert_eq!(unknown.code, 255);
     assert!(unknown.stderr.contains("Error: Unable to find api resource named \"gizmos\"."), "{}", unknown.stderr);
 }
+
+#[test]
+fn a_type_may_be_federated_in_a_group_of_ones_own() {
+    let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
+    let enabled = fleet.kubefedctl(&["enable", "leases", "--federated-group=federated.example.com"]);
+    assert_eq!(enabled.code, 0, "{}", enabled.stderr);
+    let text = "apiVersion: federated.example.com/v1beta1\nkind: FederatedLease\nmetadata: {name: one, namespace: shop}\nspec: {template: {spec: {holderIdentity: me}}, placement: {clusterSelector: {}}}\n";
+    fleet.hub(&["create", "namespace", "shop"]);
+    assert_eq!(fleet.try_hub_with(&["apply", "-f", "-"], text).code, 0);
+    fleet.member("cluster1", &["wait", "lease/one", "-n", "shop", "--for=jsonpath={.spec.holderIdentity}=me", "--timeout=20s"]);
+    fleet.hub(&["wait", "federatedlease/one", "-n", "shop", "--for=condition=Propagation", "--timeout=20s"]);
+}
