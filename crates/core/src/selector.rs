@@ -194,7 +194,7 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         }
     }
     if let Some(open) = part.find('(') {
-        let list = part[open + 1..].strip_suffix(')').ok_or("found '', expected: ')'")?.split(',').collect();
+        let list = part[open + 1..].strip_suffix(')').ok_or("found '', expected: ',' or ')'")?.split(',').collect();
         let (key, word) =
             part[..open].trim().rsplit_once(char::is_whitespace).ok_or_else(|| format!("found '{part}', expected: 'in' or 'notin'"))?;
         return match word {

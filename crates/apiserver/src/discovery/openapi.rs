@@ -33,6 +33,9 @@ pub async fn serve(request: &Request, rest: &[&str]) -> Result<Option<Answer>, S
     let registry = request.cx.registry.current();
     let (group, version) = match rest {
         ["v2"] => {
+            if let Some(binary) = binary_v2(request.header(header::ACCEPT.as_str())) {
+                return Ok(Some(binary));
+            }
             request.accept.plain()?;
             let resources = registry.resources().to_vec();
             let tag = tag_of(&request.cx.store, &resources);
@@ -60,6 +63,24 @@ pub async fn serve(request: &Request, rest: &[&str]) -> Result<Option<Answer>, S
     let (group, version) = (group.to_owned(), version.to_owned());
     let expires = asked.map(|_| Timestamp::now() + YEAR);
     document(request, tag, expires, move |served| openapi::v3(&group, &version, served), resources).await.map(Some)
+}
+
+/// The second version's document for clients that take nothing but its binary form. It names no type: current clients ask for it only
+/// after the third version did not know a kind, and without an answer they never come to say that the kind is unknown.
+fn binary_v2(accept: &str) -> Option<Answer> {
+    const ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    const GIVEN: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    let only = !accept.is_empty() && accept.split(',').all(|form| matches!(form.trim(), ASKED | GIVEN));
+    only.then(|| {
+        let info = [field(1, b"Kubernetes"), field(2, crate::kubernetes_version().as_bytes())].concat();
+        Answer::bytes(200, GIVEN, [field(1, b"2.0"), field(2, &info)].concat())
+    })
+}
+
+/// A field of a protobuf message, shorter than 128 bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap_or(0) & 0x7f;
+    [&[number << 3 | 2, length], &content[..usize::from(length)]].concat()
 }
 
 type Versions = BTreeMap<(String, String), Vec<Arc<Resource>>>;
@@ -122,4 +143,17 @@ fn schema_of(store: &Store, resource: &Resource) -> Option<Value> {
     let definition = store.get(&Key::new(STORED, "", custom.definition.as_str()))?.object();
     let version = object::items_at(&definition, &["spec", "versions"]).iter().find(|v| v["name"] == resource.info.version.as_str())?;
     Some(object::at(version, &["schema", "openAPIV3Schema"]).cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_takes_nothing_but_the_binary_form_gets_it() {
+        assert!(binary_v2("application/com.github.proto-openapi.spec.v2@v1.0+protobuf").is_some());
+        assert!(binary_v2("application/com.github.proto-openapi.spec.v2@v1.0+protobuf, application/json").is_none());
+        assert!(binary_v2("application/json").is_none() && binary_v2("").is_none());
+        assert_eq!(field(2, b"ab"), [0x12, 2, b'a', b'b']);
+    }
 }

@@ -11,4 +11,5 @@ mod page;
 mod repair;
 mod restart;
 mod types;
+mod verbs;
 mod workloads;
