@@ -7,7 +7,7 @@ use comity_core::{Value, json};
 
 use crate::{
     StartError,
-    layout::{ServerRole, write_private},
+    layout::{ServerRole, make_dir, write_private},
 };
 
 /// One cluster of the kubeconfig.
@@ -32,6 +32,9 @@ pub struct Entry {
 pub fn write(path: &Path, entries: &[Entry]) -> Result<(), StartError> {
     // Kubeconfigs are YAML, of which JSON is a part; kubectl rewrites it as it likes.
     let text = serde_json::to_string_pretty(&document(entries)).unwrap_or_default();
+    if let Some(folder) = path.parent() {
+        make_dir(folder)?;
+    }
     write_private(path, text.as_bytes())
 }
 
@@ -62,6 +65,15 @@ fn document(entries: &[Entry]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_private_and_its_folder_is_made() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/config");
+        write(&path, &[]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 
     #[test]
     fn contexts_have_the_names_that_people_type() {
