@@ -52,12 +52,7 @@ pub(crate) fn start(wiring: &mut Wiring) {
         settle: Settle::default(),
     };
     let queue = wiring.run(Arc::new(controller), 2);
-    let sets = queue.clone();
-    wiring.informers.on(&DAEMON_SETS, move |event| {
-        if let CacheEvent::Applied { new, .. } = event {
-            sets.add(Key::of(new), Priority::User);
-        }
-    });
+    wiring.informers.wake_for(&DAEMON_SETS, &queue);
     let (all, nodes) = (wiring.informers.cache(&DAEMON_SETS), queue.clone());
     wiring.informers.on(&NODES, move |event| {
         let matters = match event {
@@ -72,12 +67,7 @@ pub(crate) fn start(wiring: &mut Wiring) {
             nodes.add(Key::of(&set), Priority::Drift);
         }
     });
-    wiring.informers.on(&PODS, move |event| {
-        let (CacheEvent::Applied { new: pod, .. } | CacheEvent::Deleted(pod)) = event else { return };
-        if let Some(owner) = object::controller_ref(pod).filter(|owner| owner["kind"] == "DaemonSet") {
-            queue.add(Key::new(object::namespace(pod), object::str_at(owner, &["name"])), Priority::Drift);
-        }
-    });
+    wiring.informers.wake_for_pods_of("DaemonSet", &queue);
 }
 
 #[async_trait]

@@ -60,12 +60,7 @@ pub(crate) fn start(wiring: &mut Wiring) {
 }
 
 fn listen(informers: &Informers, queue: &Queue) {
-    let wanted = queue.clone();
-    informers.on(&DEPLOYMENTS, move |event| {
-        if let CacheEvent::Applied { new, .. } = event {
-            wanted.add(Key::of(new), Priority::User);
-        }
-    });
+    informers.wake_for(&DEPLOYMENTS, queue);
     let (deployments, sets_changed) = (informers.cache(&DEPLOYMENTS), queue.clone());
     informers.on(&REPLICA_SETS, move |event| {
         let sets = match event {

@@ -59,13 +59,7 @@ fn listen(informers: &Informers, queue: &Queue) {
             jobs.add(Key::of(job), Priority::User);
         }
     });
-    let queue = queue.clone();
-    informers.on(&PODS, move |event| {
-        let (CacheEvent::Applied { new: pod, .. } | CacheEvent::Deleted(pod)) = event else { return };
-        if let Some(owner) = object::controller_ref(pod).filter(|owner| owner["kind"] == "Job") {
-            queue.add(Key::new(object::namespace(pod), object::str_at(owner, &["name"])), Priority::Drift);
-        }
-    });
+    informers.wake_for_pods_of("Job", queue);
 }
 
 #[async_trait]

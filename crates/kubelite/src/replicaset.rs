@@ -55,12 +55,7 @@ pub(crate) fn start(wiring: &mut Wiring) {
 }
 
 fn listen(informers: &Informers, queue: &Queue) {
-    let wanted = queue.clone();
-    informers.on(&REPLICA_SETS, move |event| {
-        if let CacheEvent::Applied { new, .. } = event {
-            wanted.add(Key::of(new), Priority::User);
-        }
-    });
+    informers.wake_for(&REPLICA_SETS, queue);
     let (sets, queue) = (informers.cache(&REPLICA_SETS), queue.clone());
     informers.on(&PODS, move |event| {
         let pods = match event {

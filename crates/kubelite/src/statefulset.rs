@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use comity_core::{Value, json, object};
 use comity_runtime::{
-    Controller, Key, Outcome, Priority,
-    lane::{Cache, CacheEvent, DeleteOptions},
+    Controller, Key, Outcome,
+    lane::{Cache, DeleteOptions},
 };
 use jiff::Timestamp;
 
@@ -52,18 +52,8 @@ pub(crate) fn start(wiring: &mut Wiring) {
         settle: Settle::default(),
     };
     let queue = wiring.run(Arc::new(controller), 2);
-    let sets = queue.clone();
-    wiring.informers.on(&STATEFUL_SETS, move |event| {
-        if let CacheEvent::Applied { new, .. } = event {
-            sets.add(Key::of(new), Priority::User);
-        }
-    });
-    wiring.informers.on(&PODS, move |event| {
-        let (CacheEvent::Applied { new: pod, .. } | CacheEvent::Deleted(pod)) = event else { return };
-        if let Some(owner) = object::controller_ref(pod).filter(|owner| owner["kind"] == "StatefulSet") {
-            queue.add(Key::new(object::namespace(pod), object::str_at(owner, &["name"])), Priority::Drift);
-        }
-    });
+    wiring.informers.wake_for(&STATEFUL_SETS, &queue);
+    wiring.informers.wake_for_pods_of("StatefulSet", &queue);
 }
 
 #[async_trait]

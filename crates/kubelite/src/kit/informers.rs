@@ -3,8 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use comity_core::{GroupVersionResource, Value, object};
-use comity_runtime::lane::{Cache, CacheEvent, ClusterClient, Interest, cache::OnEvent};
+use comity_runtime::{
+    Key, Priority, Queue,
+    lane::{Cache, CacheEvent, ClusterClient, Interest, cache::OnEvent},
+};
 use parking_lot::{Mutex, RwLock};
+
+use super::resources::PODS;
 
 /// What the cache of a resource keeps of its objects.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +40,27 @@ impl Informers {
     /// The cache of a resource, started when it is first asked for.
     pub(crate) fn cache(&self, gvr: &GroupVersionResource) -> Cache {
         self.informer(gvr, Depth::Whole).cache
+    }
+
+    /// Queues every object of a resource that appears or changes, as a user's change.
+    pub(crate) fn wake_for(&self, gvr: &GroupVersionResource, queue: &Queue) {
+        let queue = queue.clone();
+        self.on(gvr, move |event| {
+            if let CacheEvent::Applied { new, .. } = event {
+                queue.add(Key::of(new), Priority::User);
+            }
+        });
+    }
+
+    /// Queues the controller, of the given kind, of every pod that changes or goes.
+    pub(crate) fn wake_for_pods_of(&self, kind: &'static str, queue: &Queue) {
+        let queue = queue.clone();
+        self.on(&PODS, move |event| {
+            let (CacheEvent::Applied { new: pod, .. } | CacheEvent::Deleted(pod)) = event else { return };
+            if let Some(owner) = object::controller_ref(pod).filter(|owner| owner["kind"] == kind) {
+                queue.add(Key::new(object::namespace(pod), object::str_at(owner, &["name"])), Priority::Drift);
+            }
+        });
     }
 
     /// Listens to a resource; what is known already is told first, perhaps more than once.
