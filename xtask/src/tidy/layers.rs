@@ -25,6 +25,7 @@ enum Layer {
     Face,
     Binary,
     TestHelper,
+    TestCluster,
     Tasks,
 }
 
@@ -39,6 +40,7 @@ impl fmt::Display for Layer {
             Layer::Face => "face",
             Layer::Binary => "binary",
             Layer::TestHelper => "test helper",
+            Layer::TestCluster => "test cluster",
             Layer::Tasks => "repository task",
         })
     }
@@ -52,6 +54,7 @@ fn layer(folder: &str) -> Option<Layer> {
         "crates/hub" | "crates/agent" | "crates/dashboard" | "crates/cli" | "crates/personalities" => Layer::Face,
         "crates/comity" => Layer::Binary,
         "crates/testkit-core" => Layer::TestHelper,
+        "crates/testkit" => Layer::TestCluster,
         "xtask" | "benches" => Layer::Tasks,
         _ if folder.starts_with("crates/api/") => Layer::Vocabulary,
         _ if folder.starts_with("crates/domains/") => Layer::Domain,
@@ -87,6 +90,9 @@ fn forbidden(from: &str, to: &str, test_only: bool) -> Option<String> {
         // They know nothing of the product, so that its lowest crates can test with them.
         (_, Layer::TestHelper) => test_only || upper > Layer::TestHelper,
         (Layer::TestHelper, _) => false,
+        // Clusters for the tests of what is built on clusters.
+        (Layer::TestCluster, _) => lower <= Layer::Platform,
+        (_, Layer::TestCluster) => (test_only && upper >= Layer::Platform) || upper == Layer::Tasks,
         (Layer::Vocabulary, Layer::Vocabulary) => from.starts_with("crates/api/") && to == "crates/core",
         (Layer::DataPlane, _) => lower <= Layer::Engine,
         _ => lower < upper,

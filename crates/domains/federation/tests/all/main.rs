@@ -1,7 +1,7 @@
-//! The tests of federation: situations as files, properties, and real control planes.
+//! The tests of federation: situations as files, properties, and scenarios over embedded and real clusters.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod fixtures;
 mod properties;
-mod real;
+mod scenarios;
 mod world;

@@ -1,4 +1,4 @@
-//! A hub and members: real control planes, joined as `kubefedctl join` does it.
+//! A hub and members, embedded or real, joined as `kubefedctl join` does it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,20 +6,21 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use comity_core::{GroupVersionResource, Value, json, object};
 use comity_federation::{Config, Handle};
 use comity_lane::{Cache, ClusterClient, Interest, PatchKind};
-use comity_testkit_core::real::{Parts, RealCluster};
-use tokio::sync::Notify;
+use comity_testkit::{Cluster, Kind, Parts};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Three control planes at a time are enough for a machine.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// Three real control planes at a time are enough for a machine.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 pub struct World {
     pub hub: ClusterClient,
     pub members: Vec<ClusterClient>,
     federation: Option<Handle>,
-    clusters: Vec<Option<RealCluster>>,
-    _alone: tokio::sync::MutexGuard<'static, ()>,
+    /// The hub, then the members.
+    pub clusters: Vec<Cluster>,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 /// A resource as it is seen through a watch.
@@ -28,32 +29,33 @@ pub struct Watched {
     changed: Arc<Notify>,
 }
 
-fn client(cluster: &RealCluster) -> ClusterClient {
-    let mut config = kube::Config::new(cluster.url().parse().unwrap());
-    config.accept_invalid_certs = true;
-    config.auth_info = serde_json::from_value(json!({"token": cluster.token()})).unwrap();
-    ClusterClient::new(kube::Client::try_from(config).unwrap())
-}
-
 pub fn gvr(group: &str, resource: &str) -> GroupVersionResource {
     GroupVersionResource::new(group, if group.ends_with("kubefed.io") { "v1beta1" } else { "v1" }, resource)
 }
 
 impl World {
-    /// `None` where the control plane's programs are not built and that is no failure.
-    pub async fn start(test: &str, members: usize) -> Option<Self> {
-        let programs = comity_testkit_core::cache::tool_or_skip(test, RealCluster::find(Parts::ApiServer))?;
-        let alone = ALONE.lock().await;
-        let starts = (0..=members).map(|_| {
-            let programs = programs.clone();
-            tokio::task::spawn_blocking(move || programs.start().unwrap())
-        });
-        let clusters: Vec<RealCluster> = futures::future::join_all(starts).await.into_iter().map(Result::unwrap).collect();
-        let hub = client(&clusters[0]);
+    /// In this process.
+    pub async fn embedded(members: usize) -> Self {
+        Self::of("", Kind::Embedded, Kind::Embedded, members).await.unwrap()
+    }
+
+    /// Over upstream's programs; `None` where they are not built and that is no failure.
+    pub async fn real(test: &str, members: usize) -> Option<Self> {
+        Self::of(test, Kind::Real(Parts::ApiServer), Kind::Real(Parts::ApiServer), members).await
+    }
+
+    /// Of a hub and so many members of a kind each.
+    pub async fn of(test: &str, hub: Kind, member: Kind, members: usize) -> Option<Self> {
+        let real = [hub, member].iter().any(|kind| matches!(kind, Kind::Real(_)));
+        let alone = if real { Some(ALONE.lock().await) } else { None };
+        let names: Vec<String> = std::iter::once("hub".to_owned()).chain((1..=members).map(|i| format!("cluster{i}"))).collect();
+        let starts = names.iter().enumerate().map(|(index, name)| Cluster::start(test, name, if index == 0 { hub } else { member }));
+        let clusters: Vec<Cluster> = futures::future::join_all(starts).await.into_iter().collect::<Option<_>>()?;
+        let hub = clusters[0].client();
         comity_federation::bootstrap(&hub).await.unwrap();
         let federation = Some(comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1)));
-        let members = clusters[1..].iter().map(client).collect();
-        let world = Self { hub, members, federation, clusters: clusters.into_iter().map(Some).collect(), _alone: alone };
+        let members = clusters[1..].iter().map(Cluster::client).collect();
+        let world = Self { hub, members, federation, clusters, _alone: alone };
         for index in 0..world.members.len() {
             world.join(index).await;
         }
@@ -68,14 +70,15 @@ impl World {
         self.federation = Some(comity_federation::start(Config::new(self.hub.clone(), "hub-under-test", 1)));
     }
 
-    /// Ends the control plane of `cluster<index + 1>`.
-    pub fn kill(&mut self, index: usize) {
-        self.clusters[index + 1] = None;
+    /// Ends `cluster<index + 1>`.
+    pub async fn kill(&mut self, index: usize) {
+        self.clusters[index + 1].stop().await;
     }
 
     /// Makes Secret and KubeFedCluster of `cluster<index + 1>`.
     pub async fn join(&self, index: usize) {
-        let (name, cluster) = (format!("cluster{}", index + 1), self.clusters[index + 1].as_ref().unwrap());
+        let cluster = &self.clusters[index + 1];
+        let name = cluster.name();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
             "data": {"token": BASE64_STANDARD.encode(cluster.token())}});
         self.hub.create(&gvr("", "secrets"), "kube-federation-system", &secret, "test").await.unwrap();

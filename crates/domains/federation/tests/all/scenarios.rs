@@ -1,4 +1,4 @@
-//! Federation over real control planes: one hub, two members.
+//! One hub, two members: the same scenarios over embedded clusters and over real control planes.
 
 use crate::world::{self, World, apply, gvr};
 use comity_core::{Value, condition, json, object};
@@ -31,7 +31,16 @@ fn entry<'a>(federated: &'a Value, cluster: &str) -> Option<&'a Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_goes_to_its_clusters_is_kept_there_and_leaves_them() {
-    let Some(world) = World::start("federation over real control planes", 2).await else { return };
+    a_deployment_goes_and_leaves(World::embedded(2).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_goes_to_real_clusters_is_kept_there_and_leaves_them() {
+    let Some(world) = World::real("federation over real control planes", 2).await else { return };
+    a_deployment_goes_and_leaves(world).await;
+}
+
+async fn a_deployment_goes_and_leaves(world: World) {
     let federated = world.watch(&world.hub, gvr("types.kubefed.io", "federateddeployments"));
     let copies: Vec<_> = world.members.iter().map(|m| world.watch(m, gvr("apps", "deployments"))).collect();
     namespace(&world, "production").await;
@@ -142,7 +151,16 @@ fn says(federated: &Value, cluster: &str, status: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_differ_return_leave_and_die_without_harm() {
-    let Some(mut world) = World::start("federation over real control planes", 2).await else { return };
+    members_differ_return_leave_and_die(World::embedded(2).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_members_differ_return_leave_and_die_without_harm() {
+    let Some(world) = World::real("federation over real control planes", 2).await else { return };
+    members_differ_return_leave_and_die(world).await;
+}
+
+async fn members_differ_return_leave_and_die(mut world: World) {
     namespace(&world, "shop").await;
     every_type_that_ships_travels(&world).await;
     existing_objects(&world).await;
@@ -328,7 +346,7 @@ async fn a_dead_member_delays_only_itself(world: &mut World) {
     let status = world.watch(&world.hub, gvr("types.kubefed.io", "federatedconfigmaps"));
     let clusters = world.watch(&world.hub, gvr("core.kubefed.io", "kubefedclusters"));
     let copies = world.watch(&world.members[0], gvr("", "configmaps"));
-    world.kill(1);
+    world.kill(1).await;
     world.apply(&federated("ConfigMap", "c0", json!({"data": {"k": "while one is dead"}}), &["cluster1", "cluster2"])).await;
     copies.object("the living one is written", "shop", "c0", |o| o["data"]["k"] == "while one is dead").await;
     clusters
