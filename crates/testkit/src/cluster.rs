@@ -31,7 +31,7 @@ pub struct Cluster {
 
 enum Made {
     Embedded(Box<Embedded>),
-    Real(Programs, Option<RealCluster>),
+    Real(Box<(Programs, Option<RealCluster>)>),
 }
 
 impl Cluster {
@@ -49,7 +49,7 @@ impl Cluster {
                 let starting = programs.clone();
                 let started = tokio::task::spawn_blocking(move || starting.start()).await;
                 let cluster = started.unwrap_or_else(|e| panic!("{name}: {e}")).unwrap_or_else(|e| panic!("{name}: {e:#}"));
-                return Some(Self { name: name.to_owned(), made_of: Made::Real(programs, Some(cluster)) });
+                return Some(Self { name: name.to_owned(), made_of: Made::Real(Box::new((programs, Some(cluster)))) });
             }
         };
         Some(Self::embedded(name, controllers).await)
@@ -69,7 +69,7 @@ impl Cluster {
     pub fn url(&self) -> String {
         match &self.made_of {
             Made::Embedded(embedded) => embedded.url(),
-            Made::Real(_, real) => running(real, &self.name).url().to_owned(),
+            Made::Real(real) => running(&real.1, &self.name).url().to_owned(),
         }
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
     pub fn token(&self) -> &str {
         match &self.made_of {
             Made::Embedded(embedded) => embedded.token(),
-            Made::Real(_, real) => running(real, &self.name).token(),
+            Made::Real(real) => running(&real.1, &self.name).token(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Cluster {
     pub fn ca(&self) -> &str {
         match &self.made_of {
             Made::Embedded(embedded) => embedded.ca(),
-            Made::Real(_, real) => running(real, &self.name).ca(),
+            Made::Real(real) => running(&real.1, &self.name).ca(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Cluster {
     pub fn store(&self) -> Option<&Store> {
         match &self.made_of {
             Made::Embedded(embedded) => Some(embedded.store()),
-            Made::Real(..) => None,
+            Made::Real(_) => None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Cluster {
     pub async fn stop(&mut self) {
         match &mut self.made_of {
             Made::Embedded(embedded) => embedded.stop().await,
-            Made::Real(_, real) => drop(real.take()),
+            Made::Real(real) => drop(real.1.take()),
         }
     }
 
@@ -130,7 +130,7 @@ impl Cluster {
     pub async fn start_again(&mut self) {
         match &mut self.made_of {
             Made::Embedded(embedded) => embedded.start_again().await.unwrap_or_else(|e| panic!("{}: {e:#}", self.name)),
-            Made::Real(programs, real) => *real = Some(programs.start().unwrap_or_else(|e| panic!("{}: {e:#}", self.name))),
+            Made::Real(real) => real.1 = Some(real.0.start().unwrap_or_else(|e| panic!("{}: {e:#}", self.name))),
         }
     }
 }
