@@ -5,6 +5,7 @@
 //! waits for two members.
 
 mod connect;
+mod flags;
 mod health;
 pub mod join;
 mod member;
@@ -12,6 +13,7 @@ mod probe;
 mod registry;
 mod report;
 
+pub use flags::FlaggedCondition;
 pub use health::{Health, Thresholds};
 pub use member::Member;
 pub use registry::{Fleet, FleetEvent, FleetOptions, Watch};

@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     connect,
+    flags::{FlaggedCondition, Flags},
     health::{Health, Judgement, Thresholds},
     probe::{self, Probe},
     report,
@@ -33,19 +34,24 @@ pub struct Member {
     pub lane: Lane,
     hub: Arc<str>,
     labels: RwLock<BTreeMap<String, String>>,
+    allowance: RwLock<String>,
     health: RwLock<Health>,
+    flags: Flags,
     copies: RwLock<HashMap<String, Arc<Copies>>>,
 }
 
 impl Member {
-    pub(crate) fn new(name: &str, uid: &str, lane: Lane, hub: Arc<str>) -> Self {
+    /// Conditions that were flagged before a restart stand until somebody takes them away.
+    pub(crate) fn new(name: &str, object: &Value, lane: Lane, hub: Arc<str>) -> Self {
         Self {
             name: name.into(),
-            uid: uid.to_owned(),
+            uid: object::uid(object).to_owned(),
             lane,
             hub,
             labels: RwLock::default(),
+            allowance: RwLock::default(),
             health: RwLock::default(),
+            flags: Flags::stored(object),
             copies: RwLock::default(),
         }
     }
@@ -68,6 +74,37 @@ impl Member {
     /// The index of a target's copies; `None` while nobody watches the target.
     pub fn copies(&self, owner_kind: &str) -> Option<Arc<Copies>> {
         self.copies.read().get(owner_kind).cloned()
+    }
+
+    /// The extra conditions that stand.
+    pub fn flags(&self) -> BTreeMap<String, FlaggedCondition> {
+        self.flags.all()
+    }
+
+    pub(crate) fn flag(&self, condition: FlaggedCondition) {
+        self.flags.set(condition);
+    }
+
+    pub(crate) fn unflag(&self, kind: &str) {
+        self.flags.remove(kind);
+    }
+
+    /// The value of the annotation by which held deletions are let go; empty where it is not set.
+    pub fn allowance(&self) -> String {
+        self.allowance.read().clone()
+    }
+
+    pub(crate) fn set_allowance(&self, id: &str) -> bool {
+        let mut known = self.allowance.write();
+        let changed = *known != id;
+        id.clone_into(&mut known);
+        changed
+    }
+
+    /// All copies that are known there, of every target, and whether every target's have been listed.
+    pub fn total_copies(&self) -> (usize, bool) {
+        let copies = self.copies.read();
+        (copies.values().map(|copies| copies.len()).sum(), copies.values().all(|copies| copies.is_synced()))
     }
 
     pub(crate) fn set_labels(&self, labels: BTreeMap<String, String>) -> bool {
@@ -143,6 +180,8 @@ pub(crate) struct Keeper {
 
 /// Between two looks at a member, whatever asks for them.
 const SPACING: Duration = Duration::from_secs(1);
+/// Flags that change often are written together.
+const GATHER: Duration = Duration::from_millis(250);
 /// A status is written for its times alone not more often than this.
 const REFRESH: Duration = Duration::from_secs(300);
 
@@ -176,12 +215,21 @@ impl Keeper {
             let (stands, pause) = judgement.take(probe, &input.thresholds);
             let stands = stands.clone();
             self.publish(&stands);
-            self.write(&stands, version.as_ref().map_or("", |(_, text)| text)).await;
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                changed = self.input.changed() => if changed.is_err() { return },
-                // many jobs may fail at once: that is one reason to look, not many
-                () = self.silence.notified() => tokio::time::sleep_until(looked + SPACING).await,
+            let again = Instant::now() + pause;
+            loop {
+                self.write(&stands, version.as_ref().map_or("", |(_, text)| text)).await;
+                let written = Instant::now();
+                tokio::select! {
+                    () = tokio::time::sleep_until(again) => {}
+                    changed = self.input.changed() => if changed.is_err() { return },
+                    // many jobs may fail at once: that is one reason to look, not many
+                    () = self.silence.notified() => tokio::time::sleep_until(looked + SPACING).await,
+                    () = self.member.flags.changed() => {
+                        tokio::time::sleep_until(written + GATHER).await;
+                        continue;
+                    }
+                }
+                break;
             }
         }
     }
@@ -207,7 +255,7 @@ impl Keeper {
     async fn write(&self, stands: &Probe, version: &str) {
         let object = self.input.borrow().object.clone();
         let now = Timestamp::now();
-        let status = report::status(&object, stands, version, &rfc3339(now));
+        let status = report::status(&object, stands, version, &self.member.flags(), &rfc3339(now));
         let fresh = report::last_probe(&object).is_some_and(|at| now.duration_since(at).unsigned_abs() < REFRESH);
         if fresh && report::same(object.get("status"), &status) {
             return;

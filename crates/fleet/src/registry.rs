@@ -11,7 +11,10 @@ use comity_lane::{Cache, ClusterClient, Interest, Lane, LaneOptions, Target, lan
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
-use crate::member::{Input, Keeper, Member};
+use crate::{
+    flags::FlaggedCondition,
+    member::{Input, Keeper, Member},
+};
 
 /// What happened to a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub enum FleetEvent {
     Joined(String),
     /// It is no longer joined.
     Left(String),
-    /// Its labels or its health changed.
+    /// Its labels, its health or what may be deleted there changed.
     Changed(String),
 }
 
@@ -108,6 +111,20 @@ impl Fleet {
     /// One member.
     pub fn member(&self, name: &str) -> Option<Arc<Member>> {
         self.inner.members.read().get(name).cloned()
+    }
+
+    /// Sets a condition of a member's `KubeFedCluster`; it stands, over restarts too, until [`Fleet::unflag`].
+    pub fn flag(&self, cluster: &str, condition: FlaggedCondition) {
+        if let Some(member) = self.member(cluster) {
+            member.flag(condition);
+        }
+    }
+
+    /// Takes a flagged condition away.
+    pub fn unflag(&self, cluster: &str, kind: &str) {
+        if let Some(member) = self.member(cluster) {
+            member.unflag(kind);
+        }
     }
 
     /// The control plane's configuration, and its changes.
@@ -205,13 +222,18 @@ fn update(inner: &Arc<Inner>, sources: &Sources) {
                 if let Some((sender, _)) = inner.tasks.lock().get(name) {
                     send_if_new(sender, input);
                 }
-                if member.set_labels(labels) {
+                let allowed = member.set_allowance(allowance(&object));
+                if member.set_labels(labels) || allowed {
                     (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));
                 }
             }
             None => join(inner, name, input, labels),
         }
     }
+}
+
+fn allowance(cluster: &Value) -> &str {
+    object::annotation(cluster, keys::ALLOW_DELETIONS).unwrap_or_default()
 }
 
 /// A change of the status alone, which the member's own task makes, must not wake it.
@@ -248,8 +270,9 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         on_report: inner.options.on_report.clone(),
         on_silence: Arc::new(move || on_silence.notify_one()),
     });
-    let member = Arc::new(Member::new(name, object::uid(&input.object), lane, inner.options.hub_id.clone()));
+    let member = Arc::new(Member::new(name, &input.object, lane, inner.options.hub_id.clone()));
     member.set_labels(labels);
+    member.set_allowance(allowance(&input.object));
     {
         let watches = inner.watches.lock();
         for (target, on_copy) in watches.iter() {

@@ -1,9 +1,11 @@
 //! The status of a `KubeFedCluster`: conditions with KubeFed's words. Pure.
 
-use comity_api_kubefed::cluster::{CONFIG_MALFORMED, OFFLINE, READY};
+use std::collections::BTreeMap;
+
+use comity_api_kubefed::cluster::{CONFIG_MALFORMED, HEALTH_CONDITIONS, OFFLINE, READY};
 use comity_core::{Value, condition, json, object};
 
-use crate::{health::Health, probe::Probe};
+use crate::{flags::FlaggedCondition, health::Health, probe::Probe};
 
 /// One condition without its times.
 struct Line<'a> {
@@ -42,9 +44,16 @@ pub(crate) fn health(probe: &Probe) -> Health {
 }
 
 /// The status to write: what stands, since when, and when it was last looked at.
-pub(crate) fn status(cluster: &Value, probe: &Probe, version: &str, now: &str) -> Value {
+pub(crate) fn status(cluster: &Value, probe: &Probe, version: &str, flags: &BTreeMap<String, FlaggedCondition>, now: &str) -> Value {
+    let flagged = flags.values().map(|flag| Line {
+        kind: &flag.kind,
+        status: if flag.status { "True" } else { "False" },
+        reason: &flag.reason,
+        message: flag.message.clone(),
+    });
     let conditions: Vec<Value> = lines(probe)
         .into_iter()
+        .chain(flagged)
         .map(|line| {
             let before = condition::find(cluster, line.kind).filter(|c| c["status"] == line.status);
             let since = before.map(|c| object::str_at(c, &["lastTransitionTime"])).filter(|t| !t.is_empty()).unwrap_or(now);
@@ -66,11 +75,13 @@ pub(crate) fn status(cluster: &Value, probe: &Probe, version: &str, now: &str) -
     status
 }
 
-/// Whether two statuses say the same to a reader: times and the wording of errors do not count.
+/// Whether two statuses say the same to a reader: times and the wording of probes' errors do not count.
 pub(crate) fn same(old: Option<&Value>, new: &Value) -> bool {
     let essence = |status: &Value| {
+        let wording =
+            |c: &Value| if HEALTH_CONDITIONS.contains(&object::str_at(c, &["type"])) { Value::Null } else { c["message"].clone() };
         let conditions: Vec<Value> =
-            object::items_at(status, &["conditions"]).iter().map(|c| json!([c["type"], c["status"], c["reason"]])).collect();
+            object::items_at(status, &["conditions"]).iter().map(|c| json!([c["type"], c["status"], c["reason"], wording(c)])).collect();
         json!([conditions, status["kubernetesVersion"], status["region"], status["zones"]])
     };
     old.is_some_and(|old| essence(old) == essence(new))
@@ -86,16 +97,37 @@ pub(crate) fn last_probe(cluster: &Value) -> Option<jiff::Timestamp> {
 mod tests {
     use super::*;
 
+    fn none() -> BTreeMap<String, FlaggedCondition> {
+        BTreeMap::new()
+    }
+
+    #[test]
+    fn what_others_flag_stands_beside_the_health_and_its_wording_is_news() {
+        let flag = |message: &str| {
+            let (kind, reason) = ("DeletionsHeld".to_owned(), "TooMany".to_owned());
+            BTreeMap::from([(kind.clone(), FlaggedCondition { kind, status: true, reason, message: message.to_owned() })])
+        };
+        let one = status(&json!({}), &Probe::Ok, "v", &flag("20 copies"), "T1");
+        assert_eq!(
+            one["conditions"][1],
+            json!({"type": "DeletionsHeld", "status": "True", "reason": "TooMany", "message": "20 copies",
+            "lastProbeTime": "T1", "lastTransitionTime": "T1"})
+        );
+        assert!(same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &flag("20 copies"), "T2")));
+        assert!(!same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &flag("21 copies"), "T2")));
+        assert!(!same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &none(), "T2")));
+    }
+
     #[test]
     fn a_ready_cluster_keeps_since_when() {
         let cluster = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "T0"}], "kubernetesVersion": "v1.36.0"}, "spec": {"region": "eu"}});
-        insta::assert_snapshot!(status(&cluster, &Probe::Ok, "", "T1"), @r#"{"conditions":[{"type":"Ready","status":"True","reason":"ClusterReady","message":"/healthz responded with ok","lastProbeTime":"T1","lastTransitionTime":"T0"}],"kubernetesVersion":"v1.36.0","region":"eu"}"#);
+        insta::assert_snapshot!(status(&cluster, &Probe::Ok, "", &none(), "T1"), @r#"{"conditions":[{"type":"Ready","status":"True","reason":"ClusterReady","message":"/healthz responded with ok","lastProbeTime":"T1","lastTransitionTime":"T0"}],"kubernetesVersion":"v1.36.0","region":"eu"}"#);
     }
 
     #[test]
     fn a_silent_cluster_has_no_ready_condition() {
         let silent = Probe::Silent { error: "connection refused".to_owned(), refused: true };
-        let text = status(&json!({}), &silent, "", "T1").to_string();
+        let text = status(&json!({}), &silent, "", &none(), "T1").to_string();
         insta::assert_snapshot!(text, @r#"{"conditions":[{"type":"Offline","status":"True","reason":"ClusterNotReachable","message":"cluster is not reachable: connection refused","lastProbeTime":"T1","lastTransitionTime":"T1"}]}"#);
         assert_eq!(
             health(&silent),
@@ -108,10 +140,10 @@ mod tests {
 
     #[test]
     fn times_and_error_texts_are_no_news() {
-        let one = status(&json!({}), &Probe::Silent { error: "a".to_owned(), refused: true }, "v", "T1");
-        let two = status(&json!({}), &Probe::Silent { error: "b".to_owned(), refused: false }, "v", "T2");
+        let one = status(&json!({}), &Probe::Silent { error: "a".to_owned(), refused: true }, "v", &none(), "T1");
+        let two = status(&json!({}), &Probe::Silent { error: "b".to_owned(), refused: false }, "v", &none(), "T2");
         assert!(same(Some(&one), &two));
-        assert!(!same(Some(&one), &status(&json!({}), &Probe::NotOk, "v", "T2")));
+        assert!(!same(Some(&one), &status(&json!({}), &Probe::NotOk, "v", &none(), "T2")));
         assert!(!same(None, &one));
     }
 }

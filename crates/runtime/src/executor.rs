@@ -4,6 +4,7 @@
 //! lane tells its outcome through the index that the next plan reads. Writes to the hub are carried out here. Effects
 //! outside of Kubernetes get their own closed set with the first domain that has one.
 
+mod cause;
 mod guard;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use comity_lane::{ClientError, ClusterClient, Copies, Job, PatchKind, Urgency};
 
 use crate::events::{EventKind, EventRecorder};
 
+pub use cause::{Cascade, Cause};
 pub use guard::Held;
 
 /// One step of a plan.
@@ -61,6 +63,8 @@ pub struct CopyAction {
     pub job: Job,
     /// How urgent it is.
     pub urgency: Urgency,
+    /// What it follows from.
+    pub cause: Cause,
 }
 
 /// What came of an action on the hub.

@@ -14,6 +14,9 @@ pub const OFFLINE: &str = "Offline";
 /// Condition type: no client can be built from the spec.
 pub const CONFIG_MALFORMED: &str = "ConfigMalformed";
 
+/// The conditions that tell a member's health; all others are set by other parts.
+pub const HEALTH_CONDITIONS: [&str; 3] = [READY, OFFLINE, CONFIG_MALFORMED];
+
 /// A view of one member's object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KubeFedCluster {

@@ -24,6 +24,8 @@ pub const DELETE_OPTION: &str = "kubefed.io/deleteoption";
 pub const ADOPT: &str = "comity.dev/adopt";
 /// `Wait`, `Defer` or `Orphan`: what deletion does about members that do not answer.
 pub const ON_UNREACHABLE: &str = "comity.dev/on-unreachable";
+/// On what holds deletions back: the id that it shows, which lets exactly these deletions go.
+pub const ALLOW_DELETIONS: &str = "comity.dev/allow-deletions";
 /// `strict`: KubeFed's behaviour to the letter.
 pub const COMPAT: &str = "comity.dev/compat";
 

@@ -117,7 +117,8 @@ impl Federation {
         for (cluster, verdict) in &mut plan.verdicts {
             let (Some(job), Some(urgency)) = (verdict.job.take(), verdict.urgency) else { continue };
             let (cluster, namespace, name) = (cluster.clone(), namespace.to_owned(), name.to_owned());
-            running.executor.run(Action::Copy(CopyAction { cluster, namespace, name, job, urgency })).await;
+            let cause = verdict.cause.clone();
+            running.executor.run(Action::Copy(CopyAction { cluster, namespace, name, job, urgency, cause })).await;
         }
         for (reason, message) in plan.warnings.drain(..) {
             let (object, reason) = (seen.object.clone(), reason.to_owned());

@@ -28,10 +28,18 @@ mod tests {
     use comity_lane::{Delete, DeleteOptions, Urgency};
 
     use super::*;
+    use crate::executor::Cause;
 
     fn delete(uid: &str, resource_version: &str) -> CopyAction {
         let job = Job::Delete(Delete { uid: uid.into(), resource_version: resource_version.into(), options: DeleteOptions::default() });
-        CopyAction { cluster: "c".into(), namespace: "ns".into(), name: "n".into(), job, urgency: Urgency::User }
+        CopyAction {
+            cluster: "c".into(),
+            namespace: "ns".into(),
+            name: "n".into(),
+            job,
+            urgency: Urgency::User,
+            cause: Cause::OwnerDeleted,
+        }
     }
 
     #[test]

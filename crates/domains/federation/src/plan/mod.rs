@@ -14,6 +14,7 @@ use comity_api_kubefed::keys;
 use comity_core::object;
 use comity_lane::{Job, Urgency};
 use comity_placement::{Placed, place};
+use comity_runtime::Cause;
 
 use crate::model::{Desired, Fault, MemberSeen, Observed};
 
@@ -40,6 +41,8 @@ pub struct Verdict {
     pub job: Option<Job>,
     /// How urgent it is.
     pub urgency: Option<Urgency>,
+    /// What the write follows from.
+    pub cause: Cause,
     /// A copy belongs there, whether or not it can be there now.
     pub placed: bool,
     /// The copy is as it should be.

@@ -4,6 +4,7 @@ use comity_api_kubefed::{federated::ClusterEntry, keys};
 use comity_core::object;
 use comity_fleet::Health;
 use comity_lane::{Job, Release, Seen};
+use comity_runtime::Cause;
 
 use super::{Plan, Verdict, safety, settle};
 use crate::model::{Deletion, Fault, MemberSeen, Observed, Progress};
@@ -38,9 +39,10 @@ fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen)
     if let Some(copy) = safety::ours(&member.copy) {
         if deletion.orphan && answers {
             let job = Job::Release(Release { uid: copy.uid.to_string() });
-            return Some(Verdict { job: Some(job), urgency: Some(super::urgency(seen)), ..Verdict::default() });
+            let urgency = Some(super::urgency(seen));
+            return Some(Verdict { job: Some(job), urgency, cause: Cause::OwnerDeleted, ..Verdict::default() });
         }
-        return Some(safety::hold_or_delete(seen, deletion, member, copy));
+        return Some(safety::hold_or_delete(seen, deletion, member, copy, Cause::OwnerDeleted));
     }
     // a write that is still under way may yet make one
     if let Progress::Pending { since, .. } = member.progress {

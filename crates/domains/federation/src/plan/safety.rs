@@ -4,6 +4,7 @@
 
 use comity_fleet::Health;
 use comity_lane::{Copy, Delete, Holder, Job, Release, Seen};
+use comity_runtime::Cause;
 
 use super::{Verdict, urgency};
 use crate::model::{Deletion, Desired, Fault, MemberSeen, Observed};
@@ -11,7 +12,7 @@ use crate::model::{Deletion, Desired, Fault, MemberSeen, Observed};
 /// Decides for one joined member that the placement leaves out.
 pub(super) fn unwanted(seen: &Observed, want: &Desired, member: &MemberSeen) -> Verdict {
     match ours(&member.copy) {
-        Some(copy) => hold_or_delete(seen, &want.deletion, member, copy),
+        Some(copy) => hold_or_delete(seen, &want.deletion, member, copy, Cause::Unplaced),
         None => Verdict::default(),
     }
 }
@@ -25,7 +26,7 @@ pub(super) fn ours(copy: &Seen) -> Option<&Copy> {
 }
 
 /// A copy that has to go: now, or when the member answers.
-pub(super) fn hold_or_delete(seen: &Observed, deletion: &Deletion, member: &MemberSeen, copy: &Copy) -> Verdict {
+pub(super) fn hold_or_delete(seen: &Observed, deletion: &Deletion, member: &MemberSeen, copy: &Copy, cause: Cause) -> Verdict {
     if copy.deleting {
         return Verdict::fault(Fault::new("WaitingForRemoval", "WaitingForRemoval", "the copy is being deleted there"));
     }
@@ -53,5 +54,5 @@ pub(super) fn hold_or_delete(seen: &Observed, deletion: &Deletion, member: &Memb
             options: deletion.options.clone(),
         })
     };
-    Verdict { job: Some(job), urgency: Some(urgency(seen)), ..Verdict::default() }
+    Verdict { job: Some(job), urgency: Some(urgency(seen)), cause, ..Verdict::default() }
 }
