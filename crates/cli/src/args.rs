@@ -26,6 +26,11 @@ enum Command {
     Up(Up),
     /// Start one embedded member cluster as a process of its own
     Member(Member),
+    /// Run a hub on a Kubernetes that exists already
+    Hub {
+        #[command(subcommand)]
+        command: HubCommand,
+    },
     /// Show the fleet on one screen
     Status(Status),
     /// Explain, cluster by cluster, what was decided for an object and why
@@ -93,6 +98,34 @@ pub(crate) struct Member {
     /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Federate on an existing Kubernetes: its API server and store are the hub's; several instances take turns
+    Start(HubStart),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubStart {
+    /// Kubeconfig file with the credentials that Comity has on the hub.
+    #[arg(long)]
+    pub kubeconfig: PathBuf,
+    /// Context of the hub [default: the current context].
+    #[arg(long)]
+    pub context: Option<String>,
+    /// Whether who writes a federated object must be allowed to write its template's kind; kept by a ValidatingAdmissionPolicy.
+    #[arg(long, value_enum, default_value_t = Authority::Enforce)]
+    pub template_authority: Authority,
+}
+
+/// Whether a rule is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Authority {
+    /// Refuse what breaks it.
+    Enforce,
+    /// Install nothing; a policy that is there stays.
+    Off,
 }
 
 /// Where the hub is.
@@ -179,6 +212,7 @@ fn dispatch(command: Command) -> CliResult {
         Command::Demo(args) => commands::serve::demo(&args),
         Command::Up(args) => commands::serve::up(&args),
         Command::Member(args) => commands::serve::member(&args),
+        Command::Hub { command: HubCommand::Start(args) } => commands::hub_start::start(&args),
         Command::Status(args) => block_on(commands::status::status(&args)),
         Command::Why(args) => block_on(commands::why::why(&args)),
         Command::Version(args) => commands::version::version(&args),

@@ -7,7 +7,7 @@ use comity_core::GroupVersionResource;
 use comity_federation::{Config, Handle};
 use comity_lane::{
     cache::{Cache, CacheEvent, Interest},
-    client::ClusterClient,
+    client::{ClientError, ClusterClient},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
@@ -25,7 +25,12 @@ impl Federation {
         // Definitions and type configurations are made with the administrator's rights: only at start, only what is missing.
         let prepared = comity_federation::bootstrap(&hub.admin()).await;
         prepared.map_err(|e| StartError::component("hub", "federation")(&e))?;
-        let rights = tokio::spawn(follow_groups(hub.admin()));
+        let admin = hub.admin();
+        let grant = move |groups| {
+            let admin = admin.clone();
+            async move { identities::grant_federation(&admin, &groups).await }
+        };
+        let rights = tokio::spawn(follow_groups(hub.admin(), grant));
         let config = Config::new(hub.client(identities::federation()), hub.store().hub_id(), hub.store().epoch());
         Ok(Self { handle: comity_federation::start(config), rights })
     }
@@ -36,8 +41,14 @@ impl Federation {
     }
 }
 
-/// Federated kinds may be enabled in any group (`kubefedctl enable --federated-group`); the controllers' role follows.
-async fn follow_groups(admin: ClusterClient) {
+/// Federated kinds may be enabled in any group (`kubefedctl enable --federated-group`); what is made for each group follows.
+///
+/// `apply` gets all groups; one that failed is tried again with the next change.
+pub(crate) async fn follow_groups<A, F>(hub: ClusterClient, apply: A)
+where
+    A: Fn(BTreeSet<String>) -> F + Send,
+    F: Future<Output = Result<(), ClientError>> + Send,
+{
     let configs = GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, type_config::PLURAL);
     let interest = Interest { namespace: Some(keys::SYSTEM_NAMESPACE.to_owned()), ..Interest::all(configs) };
     let (changed, mut changes) = mpsc::unbounded_channel();
@@ -45,18 +56,18 @@ async fn follow_groups(admin: ClusterClient) {
         // The receiver lives as long as the cache.
         let _ = changed.send(());
     };
-    let cache = Cache::start(admin.clone(), interest, Arc::new(on_event));
-    let mut granted = BTreeSet::from([keys::TYPES_GROUP.to_owned()]);
+    let cache = Cache::start(hub, interest, Arc::new(on_event));
+    let mut applied = BTreeSet::from([keys::TYPES_GROUP.to_owned()]);
     while changes.recv().await.is_some() {
         let configs = cache.list();
         let named = configs.iter().filter_map(|c| FederatedTypeConfig::read(c).ok()).map(|c| c.spec.federated_type.group);
-        let groups: BTreeSet<String> = granted.iter().cloned().chain(named).collect();
-        if groups == granted {
+        let groups: BTreeSet<String> = applied.iter().cloned().chain(named).collect();
+        if groups == applied {
             continue;
         }
-        match identities::grant_federation(&admin, &groups).await {
-            Ok(()) => granted = groups,
-            Err(error) => tracing::warn!(%error, "the role of the federation controllers could not be extended"),
+        match apply(groups.clone()).await {
+            Ok(()) => applied = groups,
+            Err(error) => tracing::warn!(%error, ?groups, "what the hub keeps for each group of federated kinds could not be extended"),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod embedded;
 pub mod error;
+pub mod existing;
 pub mod kubeconfig;
 pub mod layout;
 

@@ -1,5 +1,7 @@
 //! From flags to a connection with the hub.
 
+use std::path::Path;
+
 use comity_lane::client::ClientError;
 
 use crate::{
@@ -10,9 +12,14 @@ use crate::{
 
 /// The hub that the flags or the current context name, and that context's name.
 pub(super) async fn hub(flags: &HubFlags) -> Result<(Connection, String), CliError> {
-    let contexts = Contexts::load(flags.kubeconfig.as_deref()).map_err(context_error)?;
-    let context = match &flags.context {
-        Some(context) => context.clone(),
+    of(flags.kubeconfig.as_deref(), flags.context.as_deref()).await
+}
+
+/// The cluster of a context, or of the current one, and the context's name.
+pub(super) async fn of(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<(Connection, String), CliError> {
+    let contexts = Contexts::load(kubeconfig).map_err(context_error)?;
+    let context = match context {
+        Some(context) => context.to_owned(),
         None => contexts.current().map_err(context_error)?.to_owned(),
     };
     let connection = contexts.connect(&context).await.map_err(context_error)?;

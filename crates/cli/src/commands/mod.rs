@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod connect;
+pub(crate) mod hub_start;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod version;

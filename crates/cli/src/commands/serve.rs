@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a clean stop may take before it is forced.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn demo(args: &Demo) -> CliResult {
     let members = (1..=args.members).map(|n| format!("cluster{n}")).collect::<Vec<_>>();
@@ -158,7 +158,7 @@ fn quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-fn start_error(error: StartError) -> CliError {
+pub(super) fn start_error(error: StartError) -> CliError {
     let exit = match &error {
         StartError::InUse { .. } | StartError::PortTaken { .. } => Exit::Conflict,
         _ => Exit::Failure,

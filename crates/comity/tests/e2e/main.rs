@@ -8,6 +8,7 @@ mod bad_input;
 mod docs;
 mod leave;
 mod page;
+mod real_hub;
 mod repair;
 mod restart;
 mod types;
