@@ -8,7 +8,7 @@ use std::{
 
 use comity_api_kubefed::{KubeFedCluster, keys};
 use comity_core::{GroupVersionResource, Value, object, time::rfc3339};
-use comity_lane::{ClusterClient, Copies, Lane, PatchKind, Target, copies::OnCopy};
+use comity_lane::{ClusterClient, Copies, Facts, Interest, Lane, PatchKind, Target, copies::OnCopy, facts::OnFact};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::{
@@ -38,6 +38,7 @@ pub struct Member {
     health: RwLock<Health>,
     flags: Flags,
     copies: RwLock<HashMap<String, Arc<Copies>>>,
+    facts: RwLock<Vec<Arc<Facts>>>,
 }
 
 impl Member {
@@ -53,6 +54,7 @@ impl Member {
             health: RwLock::default(),
             flags: Flags::stored(object),
             copies: RwLock::default(),
+            facts: RwLock::default(),
         }
     }
 
@@ -107,6 +109,11 @@ impl Member {
         (copies.values().map(|copies| copies.len()).sum(), copies.values().all(|copies| copies.is_synced()))
     }
 
+    /// What the member holds of a resource that somebody follows; `None` while nobody does.
+    pub fn facts(&self, gvr: &GroupVersionResource) -> Option<Arc<Facts>> {
+        self.facts.read().iter().find(|facts| facts.gvr() == gvr).cloned()
+    }
+
     pub(crate) fn set_labels(&self, labels: BTreeMap<String, String>) -> bool {
         let mut known = self.labels.write();
         let changed = *known != labels;
@@ -137,9 +144,18 @@ impl Member {
         }
     }
 
+    pub(crate) fn look_at(&self, interest: &Interest, on_fact: OnFact) {
+        let facts = Facts::new(interest.clone(), on_fact);
+        if let Some(client) = self.lane.client() {
+            facts.follow(client);
+        }
+        self.facts.write().push(facts);
+    }
+
     pub(crate) fn stop(&self) {
         self.lane.clear();
         self.lane.connect(None);
+        self.facts.write().drain(..).for_each(|facts| facts.stop());
         self.copies.write().drain().for_each(|(_, copies)| copies.stop());
     }
 
@@ -156,6 +172,15 @@ impl Member {
             match &client {
                 Some(client) => copies.follow(client.clone()),
                 None => copies.stop(),
+            }
+        }
+        for facts in self.facts.read().iter() {
+            if elsewhere {
+                facts.forget();
+            }
+            match &client {
+                Some(client) => facts.follow(client.clone()),
+                None => facts.stop(),
             }
         }
     }
@@ -245,6 +270,7 @@ impl Keeper {
             for copies in self.member.copies.read().values() {
                 copies.retry_now();
             }
+            self.member.facts.read().iter().for_each(|facts| facts.retry_now());
         } else {
             self.member.lane.clear();
         }

@@ -7,7 +7,7 @@ use std::{
 
 use comity_api_kubefed::{KubeFedConfig, cluster, keys};
 use comity_core::{GroupVersionResource, Value, object};
-use comity_lane::{Cache, ClusterClient, Interest, Lane, LaneOptions, Target, lane::OnReport};
+use comity_lane::{Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Target, lane::OnReport};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
@@ -49,6 +49,9 @@ pub struct FleetOptions {
 /// Told the member, namespace and name of every copy whose record changed. It must not block.
 pub type OnMemberCopy = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 
+/// Told the member and what happened to an object of a resource that is followed in every member. It must not block.
+pub type OnMemberFact = Arc<dyn Fn(&str, &CacheEvent) + Send + Sync>;
+
 /// The fleet. Clones share it; everything ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Fleet {
@@ -61,6 +64,7 @@ struct Inner {
     members: RwLock<Arc<BTreeMap<String, Arc<Member>>>>,
     tasks: Mutex<BTreeMap<String, (watch::Sender<Input>, tokio::task::AbortHandle)>>,
     watches: Mutex<Vec<(Arc<Target>, OnMemberCopy)>>,
+    interests: Mutex<Vec<(Interest, OnMemberFact)>>,
     settings: watch::Sender<Arc<KubeFedConfig>>,
     loaded: watch::Sender<bool>,
 }
@@ -96,6 +100,7 @@ impl Fleet {
             members: RwLock::default(),
             tasks: Mutex::default(),
             watches: Mutex::default(),
+            interests: Mutex::default(),
             settings: watch::Sender::new(Arc::new(KubeFedConfig::default())),
             loaded: watch::Sender::new(false),
         });
@@ -151,6 +156,20 @@ impl Fleet {
         }
         Watch { fleet: self.clone(), owner_kind: target.owner_kind.clone() }
     }
+
+    /// Follows a resource that decisions look at in every member, those that join later included: one watch each.
+    pub fn follow(&self, interest: &Interest, on_fact: OnMemberFact) {
+        let mut interests = self.inner.interests.lock();
+        for member in self.members().values() {
+            look_in(member, interest, &on_fact);
+        }
+        interests.push((interest.clone(), on_fact));
+    }
+}
+
+fn look_in(member: &Arc<Member>, interest: &Interest, on_fact: &OnMemberFact) {
+    let (on_fact, name) = (on_fact.clone(), member.name.clone());
+    member.look_at(interest, Arc::new(move |event: &CacheEvent| on_fact(&name, event)));
 }
 
 fn watch_in(member: &Arc<Member>, target: &Arc<Target>, on_copy: &OnMemberCopy) {
@@ -277,6 +296,10 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         let watches = inner.watches.lock();
         for (target, on_copy) in watches.iter() {
             watch_in(&member, target, on_copy);
+        }
+        let interests = inner.interests.lock();
+        for (interest, on_fact) in interests.iter() {
+            look_in(&member, interest, on_fact);
         }
         Arc::make_mut(&mut *inner.members.write()).insert(name.to_owned(), member.clone());
     }

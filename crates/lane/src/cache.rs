@@ -1,7 +1,7 @@
 //! A local copy of one resource of one cluster, kept true by list and watch.
 
 pub(crate) mod reflector;
-mod store;
+pub(crate) mod store;
 
 use std::sync::Arc;
 

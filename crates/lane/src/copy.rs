@@ -6,7 +6,11 @@ use comity_core::{
     object,
 };
 
-use crate::{compact::Compact, owned, target::Target};
+use crate::{
+    compact::Compact,
+    owned::{self, additions},
+    target::Target,
+};
 
 /// The record of one copy.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +21,7 @@ pub struct Copy {
     pub resource_version: Compact,
     /// `metadata.generation`, 0 for kinds without.
     pub generation: i64,
-    /// Digest of the fields that the field manager owns, with their values.
+    /// Digest of the fields that the field manager owns, with their values, and of what others added where nothing may be added.
     pub digest: u64,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
@@ -27,8 +31,8 @@ pub struct Copy {
     pub replicas: Option<i64>,
     /// Another manager owns `spec.replicas`, an autoscaler for example.
     pub replicas_held: bool,
-    /// The other manager that wrote last.
-    pub last_other: Option<Box<str>>,
+    /// What others added, in short.
+    pub additions: Option<Box<str>>,
     /// The live `.status` as JSON text, where the target keeps it.
     pub status: Option<Box<str>>,
     /// The last write that succeeded, if this process made one.
@@ -71,17 +75,18 @@ pub struct Hold {
 impl Copy {
     /// Reads the record from the whole object; `hub` is the own hub's id.
     pub fn read(live: &Value, target: &Target, hub: &str) -> Self {
+        let found = additions::additions(live, target.manager);
         let status = live.get("status").filter(|_| target.keeps_status).map(|s| s.to_string().into_boxed_str());
         Self {
             uid: object::uid(live).into(),
             resource_version: object::resource_version(live).into(),
             generation: object::generation(live),
-            digest: owned::digest(live, target.manager),
+            digest: owned::digest_with(live, target.manager, &found, additions::exclusive_places(&target.gvk)),
             deleting: object::is_deleting(live),
             holder: holder(live, target, hub),
             replicas: object::int_at(live, &["spec", "replicas"]),
             replicas_held: owned::held_by_another(live, target.manager, &["spec", "replicas"]),
-            last_other: owned::last_other(live, target.manager).map(Into::into),
+            additions: additions::summary(&found),
             status,
             applied: None,
         }

@@ -9,6 +9,10 @@ use crate::{
     client::{ClientError, ClusterClient, DeleteOptions, PatchKind},
     copies::{Copies, Seen},
     copy::{Holder, holder},
+    owned::{
+        additions,
+        compare::{Difference, difference},
+    },
 };
 
 /// What is wanted of one copy.
@@ -35,6 +39,8 @@ pub struct Apply {
     pub adopt: Adopt,
     /// The namespace to make when the member has none; `None` where somebody else makes it.
     pub namespace: Option<Value>,
+    /// What others add stays even where nothing may be added.
+    pub keep_additions: bool,
 }
 
 /// A copy that must go.
@@ -100,10 +106,7 @@ pub enum Trouble {
     /// The member does not serve the kind.
     NotServed,
     /// Another controller keeps changing it back.
-    Contested {
-        /// The other field manager.
-        manager: Box<str>,
-    },
+    Contested(Box<Difference>),
     /// The member refused, or did not answer.
     Client(ClientError),
 }
@@ -113,6 +116,20 @@ pub enum Trouble {
 pub(crate) struct Notes {
     /// The namespace was made.
     pub made_namespace: bool,
+    /// What was repaired, and who had changed it.
+    pub repaired: Option<Difference>,
+}
+
+/// What a look at the object of a copy's name found.
+enum Found {
+    /// There is none.
+    Nothing,
+    /// It says what is wanted, as this hub applied it.
+    AsApplied(Value),
+    /// It may be written under this uid.
+    Writable(String),
+    /// It changed under the hands.
+    Moved(ClientError),
 }
 
 /// How often a job looks again because the object changed under its hands.
@@ -171,8 +188,10 @@ impl std::fmt::Display for Trouble {
             Trouble::Refused(refusal) => refusal.fmt(f),
             Trouble::NamespaceMissing => f.write_str("the namespace does not exist there yet"),
             Trouble::NotServed => f.write_str("the cluster does not serve this kind"),
-            Trouble::Contested { manager } => {
-                write!(f, "field manager {manager:?} keeps changing it back; it is repaired less and less often until that ends")
+            Trouble::Contested(by) => {
+                let manager =
+                    if by.manager.is_empty() { "an unknown field manager".to_owned() } else { format!("field manager {:?}", by.manager) };
+                write!(f, "{manager} keeps changing {}; it is repaired less and less often until that ends", by.field)
             }
             Trouble::Client(error) => error.fmt(f),
         }
@@ -189,11 +208,19 @@ impl Runner<'_> {
     }
 
     async fn apply(&self, apply: &Apply, notes: &mut Notes) -> Result<Done, Failure> {
-        let mut uid = apply.uid.clone();
+        let mut uid = apply.uid.clone().filter(|uid| !self.must_look(uid));
         let mut conflict = None;
         for _ in 0..ROUNDS {
             if uid.is_none() {
-                uid = self.find(apply).await?;
+                match self.find(apply, notes).await? {
+                    Found::Nothing => {}
+                    Found::AsApplied(live) => return Ok(self.applied(&live, apply.content, Step::Update)),
+                    Found::Writable(found) => uid = Some(found),
+                    Found::Moved(error) => {
+                        conflict = Some(error);
+                        continue;
+                    }
+                }
             }
             let step = if uid.is_some() { Step::Update } else { Step::Create };
             let mut body = apply.object.clone();
@@ -222,6 +249,14 @@ impl Runner<'_> {
         Err(Failure::client(Step::Update)(error))
     }
 
+    /// Whether the copy is not as this process left it, so that only a look can tell what is to be written.
+    fn must_look(&self, uid: &str) -> bool {
+        match self.copies.see(self.namespace, self.name) {
+            Seen::Present(copy) => copy.uid != *uid || copy.applied.is_none_or(|applied| applied.digest != copy.digest),
+            _ => true,
+        }
+    }
+
     fn applied(&self, answer: &Value, content: u64, step: Step) -> Done {
         let before = match self.copies.see(self.namespace, self.name) {
             Seen::Present(copy) => Some(copy.resource_version.clone()),
@@ -235,18 +270,18 @@ impl Runner<'_> {
         }
     }
 
-    /// The object that exists under the copy's name, if it may be written.
-    async fn find(&self, apply: &Apply) -> Result<Option<String>, Failure> {
+    /// The object that exists under the copy's name, made ready to be written.
+    async fn find(&self, apply: &Apply, notes: &mut Notes) -> Result<Found, Failure> {
         let target = self.copies.target();
         let found = self.client.get(&target.gvr, self.namespace, self.name).await.map_err(Failure::client(Step::Retrieve))?;
-        let Some(live) = found else { return Ok(None) };
+        let Some(live) = found else { return Ok(Found::Nothing) };
         let refused = |refusal| Err(Failure::new(Step::Update, Trouble::Refused(refusal)));
         if object::is_deleting(&live) {
             return refused(Refusal::WaitingForRemoval);
         }
         match arbitrate(&live, target, self.copies.hub(), self.epoch, apply.adopt) {
             Verdict::Refused(refusal) => return refused(refusal),
-            Verdict::Ours => {}
+            Verdict::Ours => return self.recall(live, apply, notes).await,
             Verdict::Adopt => self.take_over(&live).await?,
             Verdict::AdoptIfEqual => {
                 if !self.is_equal(&live, apply).await? {
@@ -255,7 +290,27 @@ impl Runner<'_> {
                 self.take_over(&live).await?;
             }
         }
-        Ok(Some(object::uid(&live).to_owned()))
+        Ok(Found::Writable(object::uid(&live).to_owned()))
+    }
+
+    /// A copy of ours that this process did not leave so: is there anything to write, and what stands in the way?
+    async fn recall(&self, live: Value, apply: &Apply, notes: &mut Notes) -> Result<Found, Failure> {
+        let target = self.copies.target();
+        let exclusive = additions::exclusive_places(&target.gvk);
+        let added = additions::additions(&live, target.manager);
+        let intruder = added.iter().find(|a| !apply.keep_additions && a.is_in(exclusive));
+        let difference = difference(&apply.object, &live, target.manager);
+        notes.repaired = match (&difference, intruder) {
+            (None, None) => return Ok(Found::AsApplied(live)),
+            (Some(difference), _) => Some(difference.clone()),
+            (None, Some(added)) => Some(Difference { field: added.path(), manager: added.manager().to_owned() }),
+        };
+        if intruder.is_some()
+            && let Err(error) = self.claim(&live, exclusive).await
+        {
+            return if error.is_conflict() { Ok(Found::Moved(error)) } else { Err(Failure::client(Step::Update)(error)) };
+        }
+        Ok(Found::Writable(object::uid(&live).to_owned()))
     }
 
     async fn delete(&self, delete: &Delete) -> Result<Done, Failure> {

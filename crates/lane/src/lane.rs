@@ -208,11 +208,27 @@ impl Lane {
             made_namespace: notes.made_namespace,
         };
         let copies = work.copies.clone();
-        self.inner.state.lock().ended(work, result, Instant::now());
+        let contest = self.inner.state.lock().ended(work, result, notes.repaired, Instant::now());
+        if let Some(lasts) = contest {
+            self.look_after(lasts, &copies, &report);
+        }
         (self.inner.options.on_report)(&report);
         // success has told the listener through the index; a failure, and a second job that waited, are told here
         copies.touch(&report.namespace, &report.name);
         self.pump();
+    }
+}
+
+impl Lane {
+    /// Tells the listener when a contest may be over, so that its report goes.
+    fn look_after(&self, lasts: Duration, copies: &Arc<Copies>, report: &Report) {
+        let (copies, namespace, name) = (Arc::downgrade(copies), report.namespace.clone(), report.name.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(lasts).await;
+            if let Some(copies) = copies.upgrade() {
+                copies.touch(&namespace, &name);
+            }
+        });
     }
 }
 

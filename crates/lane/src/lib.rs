@@ -7,6 +7,7 @@ pub mod client;
 pub mod compact;
 pub mod copies;
 pub mod copy;
+pub mod facts;
 pub mod job;
 pub mod lane;
 pub mod owned;
@@ -18,6 +19,7 @@ pub use client::{ClientError, ClusterClient, DeleteOptions, Discovery, List, Lis
 pub use compact::Compact;
 pub use copies::{Copies, Seen};
 pub use copy::{Copy, Holder};
+pub use facts::{Facts, Knowledge};
 pub use job::{Apply, Delete, Done, Failure, Job, Release, Step, Trouble};
 pub use lane::{Attempt, Lane, LaneOptions, Report, Urgency};
 pub use target::Target;

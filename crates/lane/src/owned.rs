@@ -3,6 +3,9 @@
 //! The digest covers the paths that the manager's entries in `metadata.managedFields` name, with the values that stand
 //! there. Whoever changes, takes over or removes such a field changes the digest; a change of anything else does not.
 
+pub mod additions;
+pub mod compare;
+
 use comity_core::{Map, Value, digest::Digest, object};
 
 /// The digest of the fields that `manager` owns, in all its entries of the main resource.
@@ -15,6 +18,19 @@ pub fn digest(object: &Value, manager: &str) -> u64 {
         }
     }
     digest.finish()
+}
+
+/// The digest of the fields that `manager` owns together with what others added in exclusive places.
+pub fn digest_with(object: &Value, manager: &str, additions: &[additions::Addition<'_>], exclusive: &[additions::Place]) -> u64 {
+    let own = digest(object, manager);
+    let mut whole = Digest::default();
+    whole.bytes(&own.to_le_bytes());
+    let mut any = false;
+    for addition in additions.iter().filter(|a| a.is_in(exclusive)) {
+        addition.digest(&mut whole);
+        any = true;
+    }
+    if any { whole.finish() } else { own }
 }
 
 /// Whether a manager other than `manager` owns the field at a path of names.
@@ -38,20 +54,55 @@ pub fn last_other<'a>(object: &'a Value, manager: &str) -> Option<&'a str> {
 ///
 /// `None` when there is nothing to move.
 pub fn taken_over(object: &Value, manager: &str, earlier: &[&str], now: &str) -> Option<Value> {
+    moved(object, manager, now, |name, fields| earlier.contains(&name).then(|| (fields.clone(), Map::new())))
+}
+
+/// Moves what all others own in these places to `manager`, so that the next apply removes it there.
+///
+/// `None` when there is nothing to move.
+pub fn taken_over_below(object: &Value, manager: &str, places: &[&[&str]], now: &str) -> Option<Value> {
+    moved(object, manager, now, |_, fields| {
+        let (mut taken, mut left) = (Map::new(), fields.clone());
+        for place in places {
+            if let Some(below) = cut(&mut left, place) {
+                unite(&mut taken, &nested(place, below));
+            }
+        }
+        (!taken.is_empty()).then_some((taken, left))
+    })
+}
+
+/// The managedFields after `take` has said of each other manager's fields what is taken and what is left.
+fn moved(
+    object: &Value,
+    manager: &str,
+    now: &str,
+    take: impl Fn(&str, &Map<String, Value>) -> Option<(Map<String, Value>, Map<String, Value>)>,
+) -> Option<Value> {
     let mut union = Map::new();
     let mut kept = Vec::new();
     let mut version = String::new();
     let mut moved = false;
     for entry in entries(object) {
         let name = object::str_at(entry, &["manager"]);
-        let own = name == manager && object::str_at(entry, &["operation"]) == "Apply";
-        if of_subresource(entry) || !(own || earlier.contains(&name)) {
+        let fields = entry.get("fieldsV1").and_then(Value::as_object);
+        let (Some(fields), false) = (fields, of_subresource(entry)) else {
             kept.push(entry.clone());
             continue;
-        }
-        moved |= !own;
-        if let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object) {
+        };
+        if name == manager && object::str_at(entry, &["operation"]) == "Apply" {
             unite(&mut union, fields);
+        } else if let Some((taken, left)) = take(name, fields) {
+            unite(&mut union, &taken);
+            moved = true;
+            if !left.is_empty() {
+                let mut entry = entry.clone();
+                entry["fieldsV1"] = Value::Object(left);
+                kept.push(entry);
+            }
+        } else {
+            kept.push(entry.clone());
+            continue;
         }
         object::str_at(entry, &["apiVersion"]).clone_into(&mut version);
     }
@@ -62,6 +113,29 @@ pub fn taken_over(object: &Value, manager: &str, earlier: &[&str], now: &str) ->
         "manager": manager, "operation": "Apply", "apiVersion": version, "time": now, "fieldsType": "FieldsV1", "fieldsV1": union,
     }));
     Some(Value::Array(kept))
+}
+
+/// Takes the set below a path of names out, and parents that are left with nothing.
+fn cut(fields: &mut Map<String, Value>, path: &[&str]) -> Option<Value> {
+    let (first, rest) = path.split_first()?;
+    let key = format!("f:{first}");
+    if rest.is_empty() {
+        return fields.shift_remove(&key);
+    }
+    let below = fields.get_mut(&key)?.as_object_mut()?;
+    let taken = cut(below, rest)?;
+    if below.keys().all(|k| k == ".") {
+        fields.shift_remove(&key);
+    }
+    Some(taken)
+}
+
+fn nested(path: &[&str], below: Value) -> Map<String, Value> {
+    let whole = path.iter().rev().fold(below, |below, name| Value::Object(Map::from_iter([(format!("f:{name}"), below)])));
+    match whole {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
 }
 
 fn entries(object: &Value) -> impl Iterator<Item = &Value> {

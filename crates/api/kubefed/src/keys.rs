@@ -26,6 +26,8 @@ pub const ADOPT: &str = "comity.dev/adopt";
 pub const ON_UNREACHABLE: &str = "comity.dev/on-unreachable";
 /// On what holds deletions back: the id that it shows, which lets exactly these deletions go.
 pub const ALLOW_DELETIONS: &str = "comity.dev/allow-deletions";
+/// `Keep` or `Remove`: what happens with what others add to RBAC rules, NetworkPolicies and containers of pod templates.
+pub const ADDITIONS: &str = "comity.dev/additions";
 /// `strict`: KubeFed's behaviour to the letter.
 pub const COMPAT: &str = "comity.dev/compat";
 

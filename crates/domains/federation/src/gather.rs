@@ -9,6 +9,7 @@ use comity_lane::{Attempt, Seen};
 use tokio::time::Instant;
 
 use crate::{
+    autoscalers,
     domain::Federation,
     model::{FederatedType, MemberSeen, NamespaceSeen, Observed, Progress},
     types::Running,
@@ -40,6 +41,7 @@ fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &st
         labels: member.labels(),
         health: member.health(),
         copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
+        autoscaler: autoscalers::of(member, kind, namespace, name),
         progress: copies.and_then(|copies| member.lane.attempt(&copies, namespace, name)).map_or(Progress::Idle, progress),
     }
 }

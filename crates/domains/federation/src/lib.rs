@@ -5,6 +5,7 @@
 //! and name. An object is looked at when it changes, when one of its copies changes, and when a member does.
 
 pub mod admission;
+mod autoscalers;
 pub mod bootstrap;
 pub mod domain;
 mod gather;
@@ -101,6 +102,11 @@ pub fn start(config: Config) -> Handle {
     let mark = model::Hub { id: config.hub_id.as_str().into(), epoch: config.epoch };
     let federation = Arc::new(Federation::new(config.hub, mark, fleet.clone(), Queue::new(), namespaces));
     let _ = domain.set(Arc::downgrade(&federation));
+    let weak = Arc::downgrade(&federation);
+    fleet.follow(
+        &autoscalers::interest(),
+        Arc::new(move |_: &str, event: &comity_lane::CacheEvent| weak.upgrade().into_iter().for_each(|f| f.autoscaler_changed(event))),
+    );
     let ready = Arc::new(Notify::new());
     let types = tokio::spawn(types::follow(federation.clone(), config.namespace, ready.clone(), stop.clone()));
     let work = tokio::spawn(work(federation, config.workers, ready, stop.clone()));

@@ -92,6 +92,20 @@ pub struct MemberSeen {
     pub copy: Seen,
     /// Where the last job stands.
     pub progress: Progress,
+    /// Whether an autoscaler there sets the copy's replicas.
+    pub autoscaler: Autoscaler,
+}
+
+/// What is known of an autoscaler of a copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Autoscaler {
+    /// None aims at the copy, or the member serves none.
+    #[default]
+    None,
+    /// The one of this name does.
+    Named(String),
+    /// Nobody knows yet; the text says why where something stands in the way.
+    Unread(String),
 }
 
 /// Where the last job of a copy stands.
@@ -166,6 +180,8 @@ pub struct Desired {
     pub adopt: Adopt,
     /// How copies are deleted.
     pub deletion: Deletion,
+    /// What others add to copies stays even where nothing may be added.
+    pub keep_additions: bool,
 }
 
 /// How copies are deleted.

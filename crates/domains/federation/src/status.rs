@@ -34,6 +34,9 @@ pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
         } else if verdict.pending.is_some() || verdict.unread {
             "Pending".clone_into(&mut entry.status);
             (if verdict.unread { "NotReadYet" } else { "WriteUnderWay" }).clone_into(&mut entry.reason);
+        } else if let Some(first) = verdict.notes.first() {
+            first.reason.clone_into(&mut entry.reason);
+            entry.message = verdict.notes.iter().map(|note| note.message.as_str()).collect::<Vec<_>>().join("; ");
         }
         let remote = seen.members.get(name).and_then(|member| remote_status(&member.copy));
         if verdict.placed {
@@ -47,7 +50,7 @@ pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
         }
         entries.push(entry);
     }
-    let conditions = conditions::of(seen, &entries, &counts, now);
+    let conditions = conditions::of(seen, plan, &entries, &counts, now);
     assemble(seen, conditions, entries, &counts, (in_sync, placed))
 }
 

@@ -61,6 +61,10 @@ pub fn desired(seen: &Observed) -> Result<Desired, Vec<Problem>> {
         problems.push(Problem { reason: "InvalidAnnotation", message });
         Deletion::default()
     });
+    let keep_additions = keep_additions(&seen.object).unwrap_or_else(|message| {
+        problems.push(Problem { reason: "InvalidAnnotation", message });
+        false
+    });
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -72,6 +76,7 @@ pub fn desired(seen: &Observed) -> Result<Desired, Vec<Problem>> {
         retain_replicas: spec.retain_replicas,
         adopt,
         deletion,
+        keep_additions,
     })
 }
 
@@ -92,6 +97,14 @@ fn adopt(seen: &Observed) -> Result<Adopt, String> {
         Some("AdoptIfEqual") => Ok(Adopt::AdoptIfEqual),
         Some("ReadOnly") => Ok(Adopt::ReadOnly),
         Some(other) => Err(format!("annotation {}: {other:?} is none of Abort, Adopt, AdoptIfEqual, ReadOnly", keys::ADOPT)),
+    }
+}
+
+fn keep_additions(object: &Value) -> Result<bool, String> {
+    match object::annotation(object, keys::ADDITIONS) {
+        None | Some("Remove") => Ok(false),
+        Some("Keep") => Ok(true),
+        Some(other) => Err(format!("annotation {}: {other:?} is none of Keep, Remove", keys::ADDITIONS)),
     }
 }
 

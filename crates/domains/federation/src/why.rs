@@ -49,7 +49,10 @@ fn line(
     let (state, detail) = match entry {
         _ if behind => ("not reported yet".to_owned(), "the last change has not been acted on".to_owned()),
         None => ("-".to_owned(), String::new()),
-        Some(entry) if entry.status.is_empty() => ("in sync".to_owned(), replicas(entry)),
+        Some(entry) if entry.status.is_empty() => {
+            let said = [replicas(entry), entry.message.clone()];
+            ("in sync".to_owned(), said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; "))
+        }
         Some(entry) if entry.message.is_empty() => (entry.status.clone(), entry.reason.clone()),
         Some(entry) => (entry.status.clone(), format!("{}: {}", entry.reason, entry.message)),
     };

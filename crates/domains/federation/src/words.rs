@@ -3,7 +3,7 @@
 use comity_core::Reason;
 use comity_lane::{ClientError, Done, Failure, Step, Trouble, arbitrate::Refusal};
 
-use crate::model::Fault;
+use crate::{model::Fault, plan::CONTESTED};
 
 /// What the status says about a failed write.
 pub fn fault(failure: &Failure) -> Fault {
@@ -11,7 +11,7 @@ pub fn fault(failure: &Failure) -> Fault {
     match &failure.trouble {
         Trouble::Refused(refusal) => Fault { status: refused(refusal, failure.step), reason: refusal.code().to_owned(), message },
         Trouble::NamespaceMissing => Fault::new(failed(failure.step), "NamespaceMissing", message),
-        Trouble::Contested { .. } => Fault::new("Contested", "Contested", message),
+        Trouble::Contested(_) => Fault::new(CONTESTED, CONTESTED, message),
         Trouble::NotServed => Fault::new("APINotEnabled", "APINotEnabled", message),
         Trouble::Client(ClientError::Timeout) => Fault::new(timed_out(failure.step), "TimedOut", message),
         Trouble::Client(error) => Fault::new(by_client(error, failure.step), &reason(error), message),

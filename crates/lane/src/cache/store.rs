@@ -13,27 +13,27 @@ use super::CacheEvent;
 type ByName = BTreeMap<String, Arc<Value>>;
 
 #[derive(Default)]
-pub(super) struct Objects(RwLock<BTreeMap<String, ByName>>);
+pub(crate) struct Objects(RwLock<BTreeMap<String, ByName>>);
 
 impl Objects {
-    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.0.read().get(namespace)?.get(name).cloned()
     }
 
-    pub(super) fn list(&self) -> Vec<Arc<Value>> {
+    pub(crate) fn list(&self) -> Vec<Arc<Value>> {
         self.0.read().values().flat_map(BTreeMap::values).cloned().collect()
     }
 
-    pub(super) fn list_namespace(&self, namespace: &str) -> Vec<Arc<Value>> {
+    pub(crate) fn list_namespace(&self, namespace: &str) -> Vec<Arc<Value>> {
         self.0.read().get(namespace).map(|names| names.values().cloned().collect()).unwrap_or_default()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.read().values().map(BTreeMap::len).sum()
     }
 
     /// Takes one object in; no event when this state is known. A new uid under the old name is a deletion and a creation.
-    pub(super) fn put(&self, new: Value, events: &mut Vec<CacheEvent>) {
+    pub(crate) fn put(&self, new: Value, events: &mut Vec<CacheEvent>) {
         let new = Arc::new(new);
         let mut all = self.0.write();
         let names = all.entry(object::namespace(&new).to_owned()).or_default();
@@ -48,7 +48,7 @@ impl Objects {
     }
 
     /// Takes one object out; `last` is its final state.
-    pub(super) fn remove(&self, last: Value, events: &mut Vec<CacheEvent>) {
+    pub(crate) fn remove(&self, last: Value, events: &mut Vec<CacheEvent>) {
         let mut all = self.0.write();
         let Some(names) = all.get_mut(object::namespace(&last)) else { return };
         if names.remove(object::name(&last)).is_some() {
@@ -60,7 +60,7 @@ impl Objects {
     }
 
     /// Takes a whole list in: what it does not name is gone.
-    pub(super) fn replace(&self, list: Vec<Value>, events: &mut Vec<CacheEvent>) {
+    pub(crate) fn replace(&self, list: Vec<Value>, events: &mut Vec<CacheEvent>) {
         let listed: HashSet<(String, String)> =
             list.iter().map(|o| (object::namespace(o).to_owned(), object::name(o).to_owned())).collect();
         {

@@ -3,7 +3,10 @@
 use comity_core::{Value, json, object};
 
 use super::{Apply, Failure, Runner, Step};
-use crate::{client::PatchKind, owned};
+use crate::{
+    client::{ClientError, PatchKind},
+    owned::{self, additions::Place},
+};
 
 /// Managers whose fields become the owner's at adoption: they spoke for the same intent before.
 const EARLIER: [&str; 9] = [
@@ -21,13 +24,22 @@ const EARLIER: [&str; 9] = [
 impl Runner<'_> {
     /// Moves what earlier managers own, so that what the template does not name leaves the object.
     pub(super) async fn take_over(&self, live: &Value) -> Result<(), Failure> {
-        let manager = self.copies.target().manager;
-        let Some(fields) = owned::taken_over(live, manager, &EARLIER, &self.now) else { return Ok(()) };
+        let fields = owned::taken_over(live, self.copies.target().manager, &EARLIER, &self.now);
+        self.own(live, fields).await.map_err(Failure::client(Step::Update))
+    }
+
+    /// Moves what anybody else owns in these places, so that the next apply removes it.
+    pub(super) async fn claim(&self, live: &Value, places: &[Place]) -> Result<(), ClientError> {
+        self.own(live, owned::taken_over_below(live, self.copies.target().manager, places, &self.now)).await
+    }
+
+    async fn own(&self, live: &Value, fields: Option<Value>) -> Result<(), ClientError> {
+        let Some(fields) = fields else { return Ok(()) };
         let patch = json!([
             {"op": "replace", "path": "/metadata/managedFields", "value": fields},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": object::resource_version(live)},
         ]);
-        self.patch(PatchKind::Json, &patch, false).await.map(drop).map_err(Failure::client(Step::Update))
+        self.patch(PatchKind::Json, &patch, false).await.map(drop)
     }
 
     /// Whether applying would change nothing that the template names.

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::{Attempt, Urgency, contest::Contests, pauses};
 use crate::{
     backoff::Backoff,
-    copies::{Copies, Seen},
+    copies::Copies,
     job::{Done, Failure, Job, Step, Trouble},
+    owned::compare::Difference,
 };
 
 /// The identity of a copy within its member: the index that holds it, namespace, name.
@@ -26,8 +27,6 @@ pub(super) struct Work {
     pub job: Job,
     urgency: Urgency,
     since: Instant,
-    /// The other manager that wrote the copy last, when this was asked for.
-    intruder: Option<Box<str>>,
 }
 
 #[derive(Default)]
@@ -88,12 +87,7 @@ impl State {
             return false;
         }
         let queued = slot.waiting.is_some();
-        let intruder = match copies.see(namespace, name) {
-            Seen::Present(copy) => copy.last_other.clone(),
-            _ => None,
-        };
-        slot.waiting =
-            Some(Work { copies: copies.clone(), namespace: namespace.into(), name: name.into(), job, urgency, since: now, intruder });
+        slot.waiting = Some(Work { copies: copies.clone(), namespace: namespace.into(), name: name.into(), job, urgency, since: now });
         if !queued && slot.running.is_none() {
             self.ready[urgency as usize].push_back(place);
         }
@@ -119,18 +113,25 @@ impl State {
         None
     }
 
-    /// A job ended, well or not.
-    pub fn ended(&mut self, work: Work, result: Result<Done, Arc<Failure>>, now: Instant) {
+    /// A job ended, well or not. Returns how long a contest about the copy goes on, if there is one.
+    pub fn ended(
+        &mut self,
+        work: Work,
+        result: Result<Done, Arc<Failure>>,
+        repaired: Option<Difference>,
+        now: Instant,
+    ) -> Option<Duration> {
         self.silence = None;
         self.running = self.running.saturating_sub(1);
         let place = work.place();
-        let Some(slot) = self.slots.get_mut(&place) else { return };
+        let slot = self.slots.get_mut(&place)?;
         slot.running = None;
+        let mut contest = None;
         match result {
             Ok(done) => {
                 slot.failed = None;
-                if let (Done::Updated, Some(intruder)) = (done, work.intruder) {
-                    self.contests.repaired(&place, work.job.fingerprint(), intruder, now);
+                if let (Done::Updated, Some(difference)) = (done, repaired) {
+                    contest = self.contests.repaired(&place, work.job.fingerprint(), difference, now);
                 }
             }
             Err(failure) => {
@@ -149,6 +150,7 @@ impl State {
             None if slot.failed.is_none() => drop(self.slots.remove(&place)),
             None => {}
         }
+        contest
     }
 
     /// The member did not answer: the job waits again, and with it all others. Returns the pause.
@@ -186,8 +188,8 @@ impl State {
 
     pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str, now: Instant) -> Option<Attempt> {
         let place = place(copies, namespace, name);
-        if let Some((fingerprint, manager, retry_at)) = self.contests.standing(&place, now) {
-            let trouble = Trouble::Contested { manager: manager.into() };
+        if let Some((fingerprint, by, retry_at)) = self.contests.standing(&place, now) {
+            let trouble = Trouble::Contested(Box::new(by.clone()));
             return Some(Attempt::Failed { fingerprint, failure: Arc::new(Failure { step: Step::Update, trouble }), retry_at });
         }
         let slot = self.slots.get(&place)?;

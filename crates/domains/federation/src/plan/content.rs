@@ -7,7 +7,7 @@ use comity_api_kubefed::federated::{ClusterOverrides, Override};
 use comity_core::{Map, Value, digest, json, object};
 use comity_lane::Copy;
 
-use crate::model::{Desired, Fault, MANAGED, Observed};
+use crate::model::{Autoscaler, Desired, Fault, MANAGED, Observed};
 
 /// A copy's content before the ownership mark.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Rendered {
     pub object: Value,
     /// Its digest, never 0.
     pub content: u64,
+    /// `spec.replicas` is left to the member for this reason, beyond what the object itself says.
+    pub retained: Option<String>,
 }
 
 /// Paths that an override may not touch, with everything below.
@@ -25,14 +27,22 @@ const FORBIDDEN: [&str; 4] = ["/metadata/namespace", "/metadata/name", "/metadat
 ///
 /// # Errors
 /// The overrides for this cluster cannot be applied.
-pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy>) -> Result<Rendered, Fault> {
+pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy>, autoscaler: &Autoscaler) -> Result<Rendered, Fault> {
     let failed = |message: String| Fault::new("ApplyOverridesFailed", "ApplyOverridesFailed", message);
     let mut body = from_template(seen, &want.template);
-    if want.retain_replicas {
-        retain_replicas(&mut body, copy);
+    let live = copy.and_then(|copy| copy.replicas);
+    if let (true, Some(live)) = (want.retain_replicas, live) {
+        object::set(&mut body, &["spec", "replicas"], live.into());
     }
-    if let Some(overrides) = only_entry(&want.overrides, cluster).map_err(failed)? {
+    let overrides = only_entry(&want.overrides, cluster).map_err(failed)?;
+    if let Some(overrides) = overrides {
         apply(&mut body, overrides, cluster).map_err(failed)?;
+    }
+    // an override wins over what the object leaves to the member, but not over an autoscaler: they would fight for ever
+    let overridden = overrides.is_some_and(|o| o.patches.iter().any(|step| step.path == "/spec/replicas"));
+    let retained = retained_for(autoscaler).filter(|_| live.is_some() && object::at(&body, &["spec", "replicas"]).is_some());
+    if let (Some(copy), true) = (copy, retained.is_some() || (want.retain_replicas && !overridden)) {
+        leave_replicas(&mut body, copy);
     }
     identity(seen, &mut body);
     if seen.kind.target.gvk.kind == "Secret" && seen.kind.target.gvk.group.is_empty() {
@@ -40,7 +50,7 @@ pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy
     }
     object::set(&mut body, &["metadata", "labels", MANAGED], "true".into());
     let content = digest::of(&body).max(1);
-    Ok(Rendered { object: body, content })
+    Ok(Rendered { object: body, content, retained })
 }
 
 /// The template with the kind's and the object's names; of its metadata only labels and annotations count.
@@ -83,9 +93,16 @@ fn identity(seen: &Observed, body: &mut Value) {
     }
 }
 
+fn retained_for(autoscaler: &Autoscaler) -> Option<String> {
+    match autoscaler {
+        Autoscaler::None => None,
+        Autoscaler::Named(name) => Some(format!("spec.replicas is left to the HorizontalPodAutoscaler {name:?}")),
+        Autoscaler::Unread(why) => Some(format!("spec.replicas stays as it is: whether an autoscaler sets it is not known: {why}")),
+    }
+}
+
 /// The live value stays: left out once another manager owns it, repeated until then so that it does not fall back.
-fn retain_replicas(body: &mut Value, copy: Option<&Copy>) {
-    let Some(copy) = copy else { return };
+fn leave_replicas(body: &mut Value, copy: &Copy) {
     match copy.replicas {
         Some(_) if copy.replicas_held => drop(object::remove(body, &["spec", "replicas"])),
         Some(live) => object::set(body, &["spec", "replicas"], live.into()),

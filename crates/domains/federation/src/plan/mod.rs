@@ -57,7 +57,25 @@ pub struct Verdict {
     pub because: &'static str,
     /// Replicas that the copy should have, where the kind has replicas.
     pub replicas: Option<i64>,
+    /// What is worth knowing though nothing is wrong.
+    pub notes: Vec<Note>,
+    /// Another controller has been changing the copy back: what, and who.
+    pub contested: Option<String>,
 }
+
+/// Something that is worth knowing about a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Machine-readable reason.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// Reason of a note, and condition: others added fields that stay.
+pub const AUGMENTED: &str = "Augmented";
+/// Status word and condition: another controller keeps changing the copy back.
+pub const CONTESTED: &str = "Contested";
 
 impl Verdict {
     fn unread() -> Self {
@@ -91,7 +109,13 @@ pub fn plan(seen: &Observed, want: &Desired) -> Plan {
 /// Takes a due job back while the same one is under way or must wait, and says so.
 fn settle(verdict: &mut Verdict, member: Option<&MemberSeen>, wake: &mut Option<Duration>) {
     use crate::model::Progress;
-    let (Some(job), Some(member)) = (&verdict.job, member) else { return };
+    let Some(member) = member else { return };
+    if let Progress::Failed { fault, .. } = &member.progress
+        && fault.status == CONTESTED
+    {
+        verdict.contested = Some(fault.message.clone());
+    }
+    let Some(job) = &verdict.job else { return };
     let due = job.fingerprint();
     match &member.progress {
         Progress::Pending { fingerprint, since } if *fingerprint == due => {

@@ -4,8 +4,8 @@ use comity_core::{labels, marks::object_name, object};
 use comity_fleet::Health;
 use comity_lane::{Apply, Copy, Holder, Job, Seen, copy::Hold};
 
-use super::{Rendered, Verdict, render, urgency};
-use crate::model::{Desired, Fault, MemberSeen, NamespaceSeen, Observed};
+use super::{AUGMENTED, Note, Rendered, Verdict, render, urgency};
+use crate::model::{Autoscaler, Desired, Fault, MemberSeen, NamespaceSeen, Observed};
 
 /// Decides for one member that is placed.
 pub(super) fn wanted(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -> Verdict {
@@ -34,10 +34,23 @@ fn decide(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -
     if let Some(fault) = copy.and_then(|copy| not_ours_to_write(seen, copy)) {
         return Verdict::fault(fault);
     }
-    match render(seen, want, cluster, copy) {
+    match render(seen, want, cluster, copy, &member.autoscaler) {
         Err(fault) => Verdict::fault(fault),
-        Ok(rendered) => compare(seen, want, copy, rendered),
+        // soon it is known whether an autoscaler sets the replicas
+        Ok(rendered) if rendered.retained.is_some() && member.autoscaler == Autoscaler::Unread(String::new()) => Verdict::unread(),
+        Ok(rendered) => {
+            let retained = rendered.retained.clone();
+            let mut verdict = compare(seen, want, copy, rendered);
+            verdict.notes.extend(retained.map(|message| Note { reason: "ReplicasRetained", message }));
+            verdict.notes.extend(added(copy).map(|message| Note { reason: AUGMENTED, message }));
+            verdict
+        }
     }
+}
+
+/// What others added to the copy and may leave there.
+fn added(copy: Option<&Copy>) -> Option<String> {
+    copy?.additions.as_deref().map(|additions| format!("others added {additions}"))
 }
 
 fn not_ours_to_write(seen: &Observed, copy: &Copy) -> Option<Fault> {
@@ -77,6 +90,7 @@ fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: Rende
         uid: copy.filter(|c| own_hold(c).is_some()).map(|c| c.uid.to_string()),
         adopt: want.adopt,
         namespace: implicit_namespace(seen),
+        keep_additions: want.keep_additions,
     };
     // made by an earlier process of this hub from the same content: nothing is said until it has been compared
     let unread = same_owner && hold.is_some_and(|h| h.content == rendered.content) && copy.is_some_and(|c| c.applied.is_none());

@@ -4,7 +4,10 @@ use comity_api_kubefed::federated::ClusterEntry;
 use comity_core::{Value, condition, json, object};
 
 use super::health::Counts;
-use crate::model::{NamespaceSeen, Observed};
+use crate::{
+    model::{NamespaceSeen, Observed},
+    plan::{AUGMENTED, CONTESTED, Plan, Verdict},
+};
 
 struct Line {
     kind: &'static str,
@@ -14,7 +17,7 @@ struct Line {
 }
 
 /// The conditions of a planned object.
-pub(super) fn of(seen: &Observed, entries: &[ClusterEntry], counts: &Counts, now: &str) -> Value {
+pub(super) fn of(seen: &Observed, plan: &Plan, entries: &[ClusterEntry], counts: &Counts, now: &str) -> Value {
     let faults: Vec<&ClusterEntry> = entries.iter().filter(|e| !e.status.is_empty()).collect();
     let named = faults.iter().map(|e| format!("{} {}", e.name, e.status)).collect::<Vec<_>>().join(", ");
     let strict = seen.namespace == NamespaceSeen::Strict;
@@ -32,7 +35,27 @@ pub(super) fn of(seen: &Observed, entries: &[ClusterEntry], counts: &Counts, now
             .collect();
         lines.extend(workload(&broken.join(", "), counts));
     }
+    lines.extend(others(plan));
     write(seen, lines, now)
+}
+
+/// So many clusters are named in a condition about other writers.
+const NAMED: usize = 5;
+
+/// What other writers do to the copies; said only while there is something to say.
+fn others(plan: &Plan) -> impl Iterator<Item = Line> {
+    let named = |of: fn(&Verdict) -> Option<&str>| {
+        let told: Vec<(&String, &str)> = plan.verdicts.iter().filter_map(|(name, verdict)| Some((name, of(verdict)?))).collect();
+        let mut texts: Vec<String> = told.iter().take(NAMED).map(|(name, message)| format!("{name}: {message}")).collect();
+        if told.len() > NAMED {
+            texts.push(format!("and {} more clusters", told.len() - NAMED));
+        }
+        texts.join("; ")
+    };
+    let contested = named(|verdict| verdict.contested.as_deref());
+    let augmented = named(|verdict| verdict.notes.iter().find(|note| note.reason == AUGMENTED).map(|note| note.message.as_str()));
+    let line = |kind, reason, message: String| Some(Line { kind, status: true, reason, message }).filter(|line| !line.message.is_empty());
+    line(CONTESTED, "OtherControllerChangesBack", contested).into_iter().chain(line(AUGMENTED, "OthersAdded", augmented))
 }
 
 fn workload(named: &str, counts: &Counts) -> [Line; 3] {

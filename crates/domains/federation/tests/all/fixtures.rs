@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path, sync::Arc, time::Du
 use comity_api_kubefed::{ApiResource, FederatedTypeConfig, federated::Placement, type_config};
 use comity_core::{Value, json, object};
 use comity_federation::{
-    model::{Fault, FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
+    model::{Autoscaler, Fault, FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
     plan::{self, Plan, Verdict},
     status, validate,
 };
@@ -152,7 +152,12 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         _ => Health::Ready,
     };
     let labels = facts["labels"].as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect();
-    let mut member = MemberSeen { labels, health, copy: copy(seen, name, &facts["copy"]), progress: Progress::Idle };
+    let autoscaler = match &facts["autoscaler"] {
+        Value::Null => Autoscaler::None,
+        Value::Object(unread) => Autoscaler::Unread(unread["unread"].as_str().unwrap().to_owned()),
+        name => Autoscaler::Named(name.as_str().unwrap().to_owned()),
+    };
+    let mut member = MemberSeen { labels, health, copy: copy(seen, name, facts, &autoscaler), progress: Progress::Idle, autoscaler };
     let due = due(seen, name, &member);
     member.progress = match &facts["progress"] {
         Value::Null => Progress::Idle,
@@ -160,7 +165,7 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         failed => Progress::Failed {
             fingerprint: due,
             fault: Fault {
-                status: "CreationFailed",
+                status: if failed["contested"] == true { "Contested" } else { "CreationFailed" },
                 reason: "Forbidden".to_owned(),
                 message: object::str_at(failed, &["failed"]).to_owned(),
             },
@@ -182,7 +187,8 @@ fn due(seen: &Observed, name: &str, member: &MemberSeen) -> u64 {
     plan.verdicts.get(name).and_then(|v| v.job.as_ref()).map_or(0, Job::fingerprint)
 }
 
-fn copy(seen: &Observed, cluster: &str, facts: &Value) -> Seen {
+fn copy(seen: &Observed, cluster: &str, member: &Value, autoscaler: &Autoscaler) -> Seen {
+    let facts = &member["copy"];
     match facts {
         Value::Null => return Seen::Absent,
         Value::String(text) => match text.as_str() {
@@ -207,13 +213,13 @@ fn copy(seen: &Observed, cluster: &str, facts: &Value) -> Seen {
         },
         replicas: facts["replicas"].as_i64(),
         replicas_held: facts["replicasHeld"] == true,
-        last_other: None,
+        additions: facts["additions"].as_str().map(Into::into),
         status: facts.get("status").map(|s| s.to_string().into()),
         applied: None,
     };
     if *facts == "in sync" || facts["applied"] == true {
         let want = validate::desired(seen).unwrap();
-        let content = plan::render(seen, &want, cluster, Some(&copy)).unwrap().content;
+        let content = plan::render(seen, &want, cluster, Some(&copy), autoscaler).unwrap().content;
         copy.applied = Some(Applied { content, digest: 1 });
     }
     Seen::Present(Arc::new(copy))

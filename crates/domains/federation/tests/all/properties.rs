@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use comity_api_kubefed::type_config;
 use comity_core::{json, object};
 use comity_federation::{
-    model::{FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
+    model::{Autoscaler, FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
     plan::{self, Plan},
     validate,
 };
@@ -36,7 +36,7 @@ fn copy() -> impl Strategy<Value = Seen> {
                 holder,
                 replicas,
                 replicas_held: held,
-                last_other: None,
+                additions: None,
                 status: None,
                 applied: None,
             }))
@@ -51,11 +51,13 @@ fn member() -> impl Strategy<Value = MemberSeen> {
         1 => Just(Health::Unknown),
         1 => Just(Health::NotReady { reason: "r".into(), message: "m".into() }),
     ];
-    (health, copy(), any::<bool>()).prop_map(|(health, copy, east)| MemberSeen {
+    let autoscaler = prop_oneof![4 => Just(Autoscaler::None), 1 => Just(Autoscaler::Named("hpa".to_owned())), 1 => Just(Autoscaler::Unread("why".to_owned()))];
+    (health, copy(), any::<bool>(), autoscaler).prop_map(|(health, copy, east, autoscaler)| MemberSeen {
         labels: BTreeMap::from([("east".to_owned(), east.to_string())]),
         health,
         copy,
         progress: Progress::Idle,
+        autoscaler,
     })
 }
 
@@ -116,7 +118,7 @@ fn after(seen: &Observed, plan: &Plan) -> Observed {
                     // a field that the applied set leaves out keeps its live value and its holder
                     replicas: object::int_at(&apply.object, &["spec", "replicas"]).or(before.as_ref().and_then(|c| c.replicas)),
                     replicas_held: before.is_some_and(|c| c.replicas_held) && object::at(&apply.object, &["spec", "replicas"]).is_none(),
-                    last_other: None,
+                    additions: None,
                     status: None,
                     applied: Some(Applied { content: apply.content, digest: 9 }),
                 }));
