@@ -49,6 +49,8 @@ impl From<&KubeFedConfig> for Thresholds {
 
 /// Between probes while something contrary has been seen and the next look may decide.
 const SOON: Duration = Duration::from_secs(1);
+/// The same while a ready member refuses connections: with the usual three failures it is out within two seconds.
+const REFUSED: Duration = Duration::from_millis(600);
 
 /// The judgement over the probes of one member.
 #[derive(Debug, Default)]
@@ -78,14 +80,15 @@ impl Judgement {
             self.contrary = 0;
             self.reported = Some(probe);
         }
-        let waiting = self.contrary > 0;
-        let pause = if (hurry || waiting && self.reported.as_ref().is_some_and(|r| !r.is_ok())) && SOON < thresholds.period {
-            SOON
-        } else {
-            thresholds.period
+        let (waiting, stands) = (self.contrary > 0, self.reported.as_ref().is_some_and(Probe::is_ok));
+        let pause = match (hurry, waiting, stands) {
+            (true, _, true) => REFUSED,
+            (true, _, false) | (false, true, false) => SOON,
+            _ => thresholds.period,
         };
+        let pause = pause.min(thresholds.period);
         // just assigned or kept: a report always stands here
-        (self.reported.get_or_insert(Probe::NotOk), pause)
+        (self.reported.get_or_insert(Probe::NotOk { answer: String::new() }), pause)
     }
 
     /// Forgets everything: the next probe is taken as it is.
@@ -104,21 +107,21 @@ mod tests {
         Probe::Silent { error: "e".to_owned(), refused }
     }
 
-    fn run(probes: &[Probe]) -> Vec<(bool, u64)> {
+    fn run(probes: &[Probe]) -> Vec<(bool, u128)> {
         let mut judgement = Judgement::default();
         probes
             .iter()
             .map(|p| {
                 let (now, pause) = judgement.take(p.clone(), &DEFAULTS);
-                (now.is_ok(), pause.as_secs())
+                (now.is_ok(), pause.as_millis())
             })
             .collect()
     }
 
     #[test]
     fn the_first_probe_is_taken_as_it_is() {
-        assert_eq!(run(&[silent(false)]), [(false, 10)]);
-        assert_eq!(run(&[Probe::Ok]), [(true, 10)]);
+        assert_eq!(run(&[silent(false)]), [(false, 10_000)]);
+        assert_eq!(run(&[Probe::Ok]), [(true, 10_000)]);
     }
 
     #[test]
@@ -128,19 +131,19 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connection_is_looked_at_again_after_a_second() {
+    fn a_member_that_refuses_connections_is_out_within_two_seconds() {
         let probes = [Probe::Ok, silent(true), silent(true), silent(true)];
-        assert_eq!(run(&probes), [(true, 10), (true, 1), (true, 1), (false, 1)]);
+        assert_eq!(run(&probes), [(true, 10_000), (true, 600), (true, 600), (false, 1_000)]);
     }
 
     #[test]
     fn one_success_brings_it_back() {
-        assert_eq!(run(&[silent(false), Probe::Ok]), [(false, 10), (true, 10)]);
+        assert_eq!(run(&[silent(false), Probe::Ok]), [(false, 10_000), (true, 10_000)]);
     }
 
     #[test]
     fn rejected_credentials_need_no_second_look() {
         let rejected = Probe::Rejected { message: "m".to_owned() };
-        assert_eq!(run(&[Probe::Ok, rejected]), [(true, 10), (false, 10)]);
+        assert_eq!(run(&[Probe::Ok, rejected]), [(true, 10_000), (false, 10_000)]);
     }
 }

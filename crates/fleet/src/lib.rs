@@ -15,8 +15,8 @@ mod report;
 
 pub use flags::FlaggedCondition;
 pub use health::{Health, Thresholds};
-pub use member::Member;
-pub use registry::{Fleet, FleetEvent, FleetOptions, Watch};
+pub use member::{Connect, Member};
+pub use registry::{Fleet, FleetEvent, FleetOptions, Watch, over_the_network};
 
 /// Field manager of every write to a cluster's status.
 pub const MANAGER: &str = "comity-fleet";

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comity_api_kubefed::{KubeFedCluster, keys};
+use comity_api_kubefed::{KubeFedCluster, cluster::ClusterSpec, keys};
 use comity_core::{GroupVersionResource, Value, object, time::rfc3339};
 use comity_lane::{ClusterClient, Copies, Facts, Interest, Lane, PatchKind, Target, copies::OnCopy, facts::OnFact};
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub struct Member {
     /// Its lane.
     pub lane: Lane,
     hub: Arc<str>,
+    /// Asks for a look at its health.
+    silence: Arc<Notify>,
     labels: RwLock<BTreeMap<String, String>>,
     allowance: RwLock<String>,
     health: RwLock<Health>,
@@ -43,12 +45,13 @@ pub struct Member {
 
 impl Member {
     /// Conditions that were flagged before a restart stand until somebody takes them away.
-    pub(crate) fn new(name: &str, object: &Value, lane: Lane, hub: Arc<str>) -> Self {
+    pub(crate) fn new(name: &str, object: &Value, lane: Lane, hub: Arc<str>, silence: Arc<Notify>) -> Self {
         Self {
             name: name.into(),
             uid: object::uid(object).to_owned(),
             lane,
             hub,
+            silence,
             labels: RwLock::default(),
             allowance: RwLock::default(),
             health: RwLock::default(),
@@ -129,7 +132,8 @@ impl Member {
     }
 
     pub(crate) fn watch(&self, target: &Arc<Target>, on_copy: OnCopy) {
-        let copies = Copies::new(target.clone(), self.hub.clone(), on_copy);
+        let silence = self.silence.clone();
+        let copies = Copies::new(target.clone(), self.hub.clone(), on_copy, Arc::new(move || silence.notify_one()));
         if let Some(client) = self.lane.client() {
             copies.follow(client);
         }
@@ -199,9 +203,12 @@ pub(crate) struct Keeper {
     pub member: Arc<Member>,
     pub hub: ClusterClient,
     pub input: watch::Receiver<Input>,
-    pub silence: Arc<Notify>,
+    pub connect: Connect,
     pub on_change: Arc<dyn Fn(&str) + Send + Sync>,
 }
+
+/// Makes a client from a cluster's spec and its token; the text of a failure names the field.
+pub type Connect = Arc<dyn Fn(&ClusterSpec, &str) -> Result<ClusterClient, String> + Send + Sync>;
 
 /// Between two looks at a member, whatever asks for them.
 const SPACING: Duration = Duration::from_secs(1);
@@ -217,11 +224,14 @@ impl Keeper {
         let mut connected: Option<(Value, String)> = None;
         let mut client: Result<ClusterClient, String> = Err("not tried yet".to_owned());
         let mut version: Option<(Instant, String)> = None;
+        // a connection on which nothing came may be dead while the cluster is not: the next look takes a new one
+        let mut suspect = false;
         loop {
             let input = self.input.borrow_and_update().clone();
             let wanted = fingerprint(&input);
             if connected.as_ref() != Some(&wanted) {
-                client = build(&input);
+                client = build(&input, &self.connect);
+                suspect = false;
                 let endpoint = |(spec, _): &(Value, String)| object::str_at(spec, &["apiEndpoint"]).to_owned();
                 let elsewhere = connected.as_ref().is_some_and(|known| endpoint(known) != endpoint(&wanted));
                 self.member.connect(client.clone().ok(), elsewhere);
@@ -230,10 +240,16 @@ impl Keeper {
                 version = None;
             }
             let looked = Instant::now();
-            let probe = match &client {
+            let fresh = if suspect { build(&input, &self.connect).ok() } else { None };
+            let probe = match fresh.as_ref().map_or(client.as_ref(), Ok) {
                 Ok(client) => probe::look(client, input.thresholds.timeout).await,
                 Err(why) => Probe::Malformed { why: why.clone() },
             };
+            suspect = matches!(probe, Probe::Silent { .. });
+            if let (Some(fresh), false) = (fresh, suspect) {
+                self.member.connect(Some(fresh.clone()), false);
+                client = Ok(fresh);
+            }
             if let (true, Ok(client)) = (probe.is_ok() && version.as_ref().is_none_or(|(at, _)| at.elapsed() >= REFRESH), &client) {
                 version = probe::version(client, input.thresholds.timeout).await.map(|text| (Instant::now(), text));
             }
@@ -245,10 +261,11 @@ impl Keeper {
                 self.write(&stands, version.as_ref().map_or("", |(_, text)| text)).await;
                 let written = Instant::now();
                 tokio::select! {
-                    () = tokio::time::sleep_until(again) => {}
+                    biased;
                     changed = self.input.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep_until(again) => {}
                     // many jobs may fail at once: that is one reason to look, not many
-                    () = self.silence.notified() => tokio::time::sleep_until(looked + SPACING).await,
+                    () = self.member.silence.notified() => tokio::time::sleep_until(looked + SPACING.min(pause)).await,
                     () = self.member.flags.changed() => {
                         tokio::time::sleep_until(written + GATHER).await;
                         continue;
@@ -306,11 +323,11 @@ fn fingerprint(input: &Input) -> (Value, String) {
     (input.object.get("spec").cloned().unwrap_or_default(), token.unwrap_or_default())
 }
 
-fn build(input: &Input) -> Result<ClusterClient, String> {
+fn build(input: &Input, connect: &Connect) -> Result<ClusterClient, String> {
     let cluster = KubeFedCluster::read(&input.object).map_err(|e| e.to_string())?;
     if cluster.spec.mode == "Pull" {
         return Err("mode Pull: members that dial in cannot be used so far".to_owned());
     }
     let token = connect::token(input.secret.as_deref(), &cluster.spec.secret_ref.name)?;
-    connect::client(&cluster.spec, &token)
+    connect(&cluster.spec, &token)
 }

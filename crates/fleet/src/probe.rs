@@ -10,8 +10,8 @@ use comity_lane::{ClientError, ClusterClient};
 pub(crate) enum Probe {
     /// `/healthz` says ok.
     Ok,
-    /// It says something else.
-    NotOk,
+    /// It says something else; empty where it does so with a code of success.
+    NotOk { answer: String },
     /// It does not answer. `refused` means at once: nobody listens.
     Silent { error: String, refused: bool },
     /// It does not accept the credentials.
@@ -32,7 +32,8 @@ pub(crate) async fn look(client: &ClusterClient, timeout: Duration) -> Probe {
     match client.get_text("/healthz").await {
         Ok((200, body)) if body.trim().eq_ignore_ascii_case("ok") => Probe::Ok,
         Ok((401 | 403, body)) => Probe::Rejected { message: message(&body) },
-        Ok(_) => Probe::NotOk,
+        Ok((200, _)) => Probe::NotOk { answer: String::new() },
+        Ok((code, body)) => Probe::NotOk { answer: answer(code, &body) },
         Err(ClientError::Unauthorized(status)) => Probe::Rejected { message: status.message },
         Err(ClientError::Unreachable(error)) => Probe::Silent { error, refused: true },
         Err(error) => Probe::Silent { error: error.to_string(), refused: false },
@@ -44,6 +45,13 @@ pub(crate) async fn version(client: &ClusterClient, timeout: Duration) -> Option
     let (code, body) = client.with_timeout(timeout).get_text("/version").await.ok()?;
     let version: Value = serde_json::from_str(&body).ok().filter(|_| code == 200)?;
     Some(object::str_at(&version, &["gitVersion"]).to_owned())
+}
+
+/// The code, and the beginning of what came with it.
+fn answer(code: u16, body: &str) -> String {
+    const MOST: usize = 200;
+    let text: String = message(body).chars().take(MOST).collect();
+    if text.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}: {text}") }
 }
 
 fn message(body: &str) -> String {

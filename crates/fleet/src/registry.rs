@@ -12,8 +12,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    connect,
     flags::FlaggedCondition,
-    member::{Input, Keeper, Member},
+    member::{Connect, Input, Keeper, Member},
 };
 
 /// What happened to a member.
@@ -44,6 +45,13 @@ pub struct FleetOptions {
     pub on_event: Arc<dyn Fn(&FleetEvent) + Send + Sync>,
     /// Told of every write to a member. It must not block.
     pub on_report: OnReport,
+    /// How members are reached; [`over_the_network`] outside of tests.
+    pub connect: Connect,
+}
+
+/// Members are reached at the endpoints that their specs name.
+pub fn over_the_network() -> Connect {
+    Arc::new(connect::client)
 }
 
 /// Told the member, namespace and name of every copy whose record changed. It must not block.
@@ -289,7 +297,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         on_report: inner.options.on_report.clone(),
         on_silence: Arc::new(move || on_silence.notify_one()),
     });
-    let member = Arc::new(Member::new(name, &input.object, lane, inner.options.hub_id.clone()));
+    let member = Arc::new(Member::new(name, &input.object, lane, inner.options.hub_id.clone(), silence));
     member.set_labels(labels);
     member.set_allowance(allowance(&input.object));
     {
@@ -309,7 +317,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         member,
         hub: inner.options.hub.clone(),
         input: receiver,
-        silence,
+        connect: inner.options.connect.clone(),
         on_change: Arc::new(move |name: &str| {
             if let Some(inner) = weak.upgrade() {
                 (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));

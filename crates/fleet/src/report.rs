@@ -20,7 +20,11 @@ fn lines(probe: &Probe) -> Vec<Line<'static>> {
     let reachable = || line(OFFLINE, "False", "ClusterReachable", "cluster is reachable");
     match probe {
         Probe::Ok => vec![line(READY, "True", "ClusterReady", "/healthz responded with ok")],
-        Probe::NotOk => vec![line(READY, "False", "ClusterNotReady", "/healthz responded without ok"), reachable()],
+        Probe::NotOk { answer } => {
+            let without_ok = "/healthz responded without ok";
+            let message = if answer.is_empty() { without_ok.to_owned() } else { format!("{without_ok}: {answer}") };
+            vec![line(READY, "False", "ClusterNotReady", &message), reachable()]
+        }
         Probe::Rejected { message } => vec![line(READY, "False", "ClusterCredentialsRejected", message), reachable()],
         Probe::Silent { error, .. } => {
             vec![line(OFFLINE, "True", "ClusterNotReachable", &format!("cluster is not reachable: {error}"))]
@@ -143,7 +147,7 @@ mod tests {
         let one = status(&json!({}), &Probe::Silent { error: "a".to_owned(), refused: true }, "v", &none(), "T1");
         let two = status(&json!({}), &Probe::Silent { error: "b".to_owned(), refused: false }, "v", &none(), "T2");
         assert!(same(Some(&one), &two));
-        assert!(!same(Some(&one), &status(&json!({}), &Probe::NotOk, "v", &none(), "T2")));
+        assert!(!same(Some(&one), &status(&json!({}), &Probe::NotOk { answer: "HTTP 500".to_owned() }, "v", &none(), "T2")));
         assert!(!same(None, &one));
     }
 }

@@ -89,6 +89,10 @@ impl Shared {
 }
 
 impl reflector::Sink for Shared {
+    fn missing(&self, listed: &[Value], _revision: &str) -> Vec<reflector::Known> {
+        self.objects.missing(listed)
+    }
+
     fn listed(&self, items: Vec<Value>, revision: &str) {
         let mut events = Vec::new();
         self.objects.replace(items, &mut events);

@@ -1,7 +1,7 @@
 //! The copies of one target in one member: compact records, fed by a watch and by the lane's own writes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     cache::{
         Interest,
-        reflector::{self, Sink},
+        reflector::{self, Known, Sink},
     },
     client::{ClientError, ClusterClient},
     copy::{Applied, Copy},
@@ -22,6 +22,9 @@ use crate::{
 /// Told the namespace and name of every copy whose record changed, and two empty texts when what is known of all of
 /// them changed. It must not block.
 pub type OnCopy = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Told when a watch finds that the member does not answer, or not to these credentials. It must not block.
+pub type OnSilence = Arc<dyn Fn() + Send + Sync>;
 
 /// What is known of one copy.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,7 @@ pub struct Copies {
     hub: Arc<str>,
     rows: RwLock<Rows>,
     on_copy: OnCopy,
+    on_silence: OnSilence,
     retry_now: Notify,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
 }
@@ -80,8 +84,9 @@ impl Rows {
 
 impl Copies {
     /// An empty index that nothing feeds yet.
-    pub fn new(target: Arc<Target>, hub: Arc<str>, on_copy: OnCopy) -> Arc<Self> {
-        Arc::new(Self { target, hub, rows: RwLock::new(Rows::default()), on_copy, retry_now: Notify::new(), watch: Mutex::new(None) })
+    pub fn new(target: Arc<Target>, hub: Arc<str>, on_copy: OnCopy, on_silence: OnSilence) -> Arc<Self> {
+        let rows = RwLock::new(Rows::default());
+        Arc::new(Self { target, hub, rows, on_copy, on_silence, retry_now: Notify::new(), watch: Mutex::new(None) })
     }
 
     /// Follows the member through this client; a watch through an earlier one ends.
@@ -228,6 +233,20 @@ impl Drop for Copies {
 }
 
 impl Sink for Copies {
+    fn missing(&self, listed: &[Value], revision: &str) -> Vec<Known> {
+        let listed: HashSet<(&str, &str)> = listed.iter().map(|i| (object::namespace(i), object::name(i))).collect();
+        let revision: u64 = revision.parse().unwrap_or(0);
+        let rows = self.rows.read();
+        let all = rows.by_namespace.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, copy)| (namespace, name, copy)));
+        all.filter(|(namespace, name, copy)| !listed.contains(&(&***namespace, &***name)) && copy.revision() <= revision)
+            .map(|(namespace, name, copy)| Known { namespace: namespace.to_string(), name: name.to_string(), uid: copy.uid.to_string() })
+            .collect()
+    }
+
+    fn set_back(&self) {
+        self.forget();
+    }
+
     fn listed(&self, items: Vec<Value>, revision: &str) {
         let mut changed = BTreeSet::new();
         let news;
@@ -310,6 +329,9 @@ impl Sink for Copies {
         if changed {
             (self.on_copy)("", "");
         }
+        if matches!(error, Some(ClientError::Unreachable(_) | ClientError::Timeout | ClientError::Unauthorized(_))) {
+            (self.on_silence)();
+        }
     }
 
     async fn retry_now(&self) {
@@ -328,7 +350,7 @@ mod tests {
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let tell = told.clone();
         let on_copy: OnCopy = Arc::new(move |namespace: &str, name: &str| tell.lock().push(format!("{namespace}/{name}")));
-        (Copies::new(Arc::new(target()), "h".into(), on_copy), told)
+        (Copies::new(Arc::new(target()), "h".into(), on_copy, Arc::new(|| {})), told)
     }
 
     fn live(version: u64, text: &str) -> Value {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::{
     cache::{
         CacheEvent, Interest,
-        reflector::{self, Sink},
+        reflector::{self, Known, Sink},
         store::Objects,
     },
     client::{ClientError, ClusterClient},
@@ -111,6 +111,10 @@ impl Drop for Facts {
 }
 
 impl Sink for Facts {
+    fn missing(&self, listed: &[Value], _: &str) -> Vec<Known> {
+        self.objects.missing(listed)
+    }
+
     fn listed(&self, items: Vec<Value>, _: &str) {
         let mut events = Vec::new();
         self.objects.replace(items, &mut events);

@@ -2,6 +2,8 @@
 
 mod adopt;
 
+use std::time::Duration;
+
 use comity_core::{GroupVersionResource, Value, object};
 
 use crate::{
@@ -179,6 +181,19 @@ impl Failure {
     /// Whether the member did not answer at all.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.trouble, Trouble::Client(ClientError::Unreachable(_)))
+    }
+
+    /// Whether the member did not accept the credentials, or gave no answer in time: its health is worth a look.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.trouble, Trouble::Client(ClientError::Unauthorized(_) | ClientError::Timeout))
+    }
+
+    /// How long a member that has too much to do wants to be left alone.
+    pub fn overload(&self) -> Option<Duration> {
+        match &self.trouble {
+            Trouble::Client(error) => error.overload(),
+            _ => None,
+        }
     }
 }
 

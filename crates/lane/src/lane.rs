@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use comity_core::time::rfc3339;
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     client::ClusterClient,
@@ -100,17 +100,21 @@ struct Inner {
     options: LaneOptions,
     client: RwLock<Option<ClusterClient>>,
     state: Mutex<State>,
+    /// Jobs that began under an earlier number are given up.
+    round: watch::Sender<u64>,
 }
 
 impl Lane {
     /// A lane without a connection: jobs wait.
     pub fn new(options: LaneOptions) -> Self {
-        Self { inner: Arc::new(Inner { options, client: RwLock::new(None), state: Mutex::new(State::default()) }) }
+        let (client, state) = (RwLock::new(None), Mutex::new(State::default()));
+        Self { inner: Arc::new(Inner { options, client, state, round: watch::Sender::new(0) }) }
     }
 
-    /// The connection from now on; jobs that run keep theirs.
+    /// The connection from now on. Jobs that run through an earlier one are given up: it may be dead.
     pub fn connect(&self, client: Option<ClusterClient>) {
         *self.inner.client.write() = client;
+        self.give_up();
         self.resume();
     }
 
@@ -125,9 +129,14 @@ impl Lane {
         self.pump();
     }
 
-    /// Forgets what waits and what failed. Jobs that run are not stopped.
+    /// Forgets what waits and what failed, and gives up what runs; whether that was carried out is for the watch to tell.
     pub fn clear(&self) {
         self.inner.state.lock().clear();
+        self.give_up();
+    }
+
+    fn give_up(&self) {
+        self.inner.round.send_modify(|round| *round += 1);
     }
 
     /// Wants a job done. A job of the same copy that still waits is replaced; one that failed is not repeated before its time.
@@ -157,11 +166,14 @@ impl Lane {
     }
 
     fn pump(&self) {
+        // before the client is read: a job through one that was replaced in between must not live on
+        let round = self.inner.round.subscribe();
         let Some(client) = self.client() else { return };
         loop {
             let next = self.inner.state.lock().next(self.inner.options.concurrency, Instant::now());
             let Some(work) = next else { return };
             let (lane, client) = (self.clone(), client.clone());
+            let mut round = round.clone();
             tokio::spawn(async move {
                 let mut notes = Notes::default();
                 let runner = Runner {
@@ -172,10 +184,33 @@ impl Lane {
                     namespace: &work.namespace,
                     name: &work.name,
                 };
-                let result = runner.run(&work.job, &mut notes).await;
-                lane.ended(work, result, notes);
+                let result = tokio::select! {
+                    biased;
+                    result = runner.run(&work.job, &mut notes) => Some(result),
+                    _ = round.changed() => None,
+                };
+                match result {
+                    Some(result) => lane.ended(work, result, notes),
+                    None => lane.given_up(work),
+                }
             });
         }
+    }
+
+    fn pump_after(&self, pause: Duration) {
+        let lane = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            lane.pump();
+        });
+    }
+
+    /// Who is told looks again, and asks again for what is still wanted.
+    fn given_up(&self, work: queue::Work) {
+        let (copies, namespace, name) = (work.copies.clone(), work.namespace.clone(), work.name.clone());
+        self.inner.state.lock().given_up(&work);
+        copies.touch(&namespace, &name);
+        self.pump();
     }
 
     fn ended(&self, work: queue::Work, result: Result<Done, Failure>, notes: Notes) {
@@ -184,14 +219,14 @@ impl Lane {
         {
             let pause = self.inner.state.lock().silent(work, Instant::now());
             (self.inner.options.on_silence)();
-            let lane = self.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(pause).await;
-                lane.pump();
-            });
+            self.pump_after(pause);
             return;
         }
+        if result.as_ref().is_err_and(Failure::is_rejected) {
+            (self.inner.options.on_silence)();
+        }
         let result = result.map_err(Arc::new);
+        let overload = result.as_ref().err().and_then(|failure| failure.overload());
         let report = Report {
             cluster: self.inner.options.cluster.clone(),
             target: work.copies.target().clone(),
@@ -208,7 +243,17 @@ impl Lane {
             made_namespace: notes.made_namespace,
         };
         let copies = work.copies.clone();
-        let contest = self.inner.state.lock().ended(work, result, notes.repaired, Instant::now());
+        let contest = {
+            let mut state = self.inner.state.lock();
+            let contest = state.ended(work, result, notes.repaired, Instant::now());
+            if let Some(pause) = overload {
+                state.pause(Instant::now() + pause);
+            }
+            contest
+        };
+        if let Some(pause) = overload {
+            self.pump_after(pause);
+        }
         if let Some(lasts) = contest {
             self.look_after(lasts, &copies, &report);
         }

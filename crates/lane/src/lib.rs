@@ -17,7 +17,7 @@ pub use backoff::Backoff;
 pub use cache::{Cache, CacheEvent, Interest};
 pub use client::{ClientError, ClusterClient, DeleteOptions, Discovery, List, ListOptions, PatchKind, Propagation};
 pub use compact::Compact;
-pub use copies::{Copies, Seen};
+pub use copies::{Copies, OnSilence, Seen};
 pub use copy::{Copy, Holder};
 pub use facts::{Facts, Knowledge};
 pub use job::{Apply, Delete, Done, Failure, Job, Release, Step, Trouble};

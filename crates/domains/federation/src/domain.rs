@@ -30,6 +30,8 @@ use crate::{
 
 /// Later changes of a status are gathered for so long; a write under way is given so long before it is told.
 const GATHER: Duration = Duration::from_millis(250);
+/// A status waits so long for a member that has not been read yet; then it says so.
+const UNREAD: Duration = Duration::from_secs(1);
 /// After so long the cache shows what was written.
 const CAUGHT_UP: Duration = Duration::from_secs(5);
 
@@ -43,11 +45,13 @@ pub struct Federation {
     pub(crate) namespaces: Cache,
     pub(crate) types: RwLock<BTreeMap<String, Arc<Running>>>,
     written: Mutex<HashMap<Key, (Instant, u64)>>,
+    /// Objects whose status waits for a member that has not been read yet, and since when.
+    unread: Mutex<HashMap<Key, Instant>>,
 }
 
 impl Federation {
     pub(crate) fn new(hub: ClusterClient, hub_mark: Hub, fleet: Fleet, queue: Queue, namespaces: Cache) -> Self {
-        Self { hub, hub_mark, fleet, queue, namespaces, types: RwLock::default(), written: Mutex::default() }
+        Self { hub, hub_mark, fleet, queue, namespaces, types: RwLock::default(), written: Mutex::default(), unread: Mutex::default() }
     }
 
     /// A type that runs, by the kind of its federated objects.
@@ -99,6 +103,22 @@ impl Federation {
                 running.executor.recorder.record(&object, EventKind::Warning, reason, &message);
             }
         }
+    }
+
+    /// Whether the status has to wait for members that have not been read yet; one that never is does not keep the
+    /// others' news back.
+    fn waits_for_unread(&self, key: &Key, plan: &Plan, wake: &mut Option<Duration>) -> bool {
+        let mut unread = self.unread.lock();
+        if !plan.verdicts.values().any(|v| v.unread) {
+            unread.remove(key);
+            return false;
+        }
+        let rest = UNREAD.saturating_sub(unread.entry(key.clone()).or_insert_with(Instant::now).elapsed());
+        if rest.is_zero() {
+            return false;
+        }
+        sooner(wake, rest);
+        true
     }
 
     /// Carries the plan out; what must wait is in the wake-up.
@@ -170,11 +190,8 @@ impl Federation {
     }
 }
 
-/// Whether the status has to wait for what is about to be known, and how long at most.
+/// Whether the status has to wait for writes that are about to end, and how long at most.
 fn settling(plan: &Plan, wake: &mut Option<Duration>) -> bool {
-    if plan.verdicts.values().any(|v| v.unread) {
-        return true;
-    }
     let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < GATHER).min();
     match youngest {
         Some(since) => {
@@ -195,11 +212,12 @@ impl Controller for Federation {
         let Some(running) = self.running(&key.kind) else { return Outcome::Done };
         let Some(object) = running.cache.get(&key.namespace, &key.name) else {
             self.written.lock().remove(key);
+            self.unread.lock().remove(key);
             return Outcome::Done;
         };
         // whether a namespace is federated must be known, or an object could land where its namespace does not go
-        if self.namespace_type().is_some_and(|namespaces| !namespaces.cache.is_synced()) {
-            return Outcome::Done;
+        if self.namespace_type().is_some_and(|namespaces| !namespaces.is_read()) {
+            return Outcome::Again(UNREAD);
         }
         let seen = gather::observe(self, &running, object);
         let now = rfc3339(Timestamp::now());
@@ -217,7 +235,8 @@ impl Controller for Federation {
                 self.report(&running, key, &seen, status::invalid(&seen, &problems, &now), &mut wake).await
             }
             Ok(mut plan) => {
-                let hold = settling(&plan, &mut wake);
+                let unread = self.waits_for_unread(key, &plan, &mut wake);
+                let hold = settling(&plan, &mut wake) || unread;
                 let status = status::report(&seen, &plan, &now);
                 let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
                 match self.execute(&running, &seen, &mut plan).await {

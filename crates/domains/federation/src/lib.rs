@@ -20,7 +20,7 @@ mod words;
 use std::sync::{Arc, OnceLock, Weak};
 
 use comity_core::GroupVersionResource;
-use comity_fleet::{Fleet, FleetOptions};
+use comity_fleet::{Connect, Fleet, FleetOptions};
 use comity_lane::{Cache, ClusterClient, Interest};
 use comity_runtime::Queue;
 use tokio::{sync::Notify, task::JoinHandle};
@@ -44,13 +44,16 @@ pub struct Config {
     pub workers: usize,
     /// Writes at a time to one member.
     pub member_concurrency: usize,
+    /// How members are reached.
+    pub connect: Connect,
 }
 
 impl Config {
     /// The usual numbers.
     pub fn new(hub: ClusterClient, hub_id: &str, epoch: u64) -> Self {
         let namespace = comity_api_kubefed::keys::SYSTEM_NAMESPACE.to_owned();
-        Self { hub, namespace, hub_id: hub_id.to_owned(), epoch, workers: 32, member_concurrency: 16 }
+        let connect = comity_fleet::over_the_network();
+        Self { hub, namespace, hub_id: hub_id.to_owned(), epoch, workers: 32, member_concurrency: 16, connect }
     }
 }
 
@@ -95,6 +98,7 @@ pub fn start(config: Config) -> Handle {
         hub_id: config.hub_id.as_str().into(),
         epoch: config.epoch,
         concurrency: config.member_concurrency,
+        connect: config.connect.clone(),
         on_event: Arc::new(move |event| late(&of_event).into_iter().for_each(|f| f.fleet_changed(event))),
         on_report: Arc::new(move |report| late(&of_report).into_iter().for_each(|f| f.reported(report))),
     });

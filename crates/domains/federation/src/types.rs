@@ -33,6 +33,11 @@ impl Running {
         Key::of_kind(&self.kind.target.owner_kind, namespace, name)
     }
 
+    /// Whether all objects of the type are known; a kind that the hub does not serve has none.
+    pub fn is_read(&self) -> bool {
+        self.cache.is_synced() || self.cache.last_error().is_some_and(|error| error.is_not_found())
+    }
+
     /// The federated object of a copy.
     pub fn owner_of<'a>(&self, namespace: &'a str, name: &'a str) -> (&'a str, &'a str) {
         owner_of(&self.kind, namespace, name)

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use comity_core::{Status, Value, object};
+use comity_core::{LabelSelector, Status, Value, marks::object_name, object};
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -12,8 +12,20 @@ use crate::{
     client::{ClientError, ClusterClient, ListOptions},
 };
 
+/// An object that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
 /// Takes in what a reflector reads. Nothing here may block.
 pub(crate) trait Sink: Send + Sync {
+    /// What was taken in before and is not in a list of this revision, though it should be if it still exists.
+    fn missing(&self, listed: &[Value], revision: &str) -> Vec<Known>;
+    /// The cluster has been set back to an earlier state: what was told of later ones is void. A list follows.
+    fn set_back(&self) {}
     /// A whole list: what it does not name does not exist.
     fn listed(&self, items: Vec<Value>, revision: &str);
     /// An object appeared or changed.
@@ -34,10 +46,16 @@ pub(crate) trait Sink: Send + Sync {
 const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
 /// A watch that its server has not ended so much later is a dead connection.
 const SILENCE_MARGIN: Duration = Duration::from_secs(15);
+/// Servers send a bookmark every minute: a connection on which nothing came for so long is dead.
+const QUIET: Duration = Duration::from_secs(150);
 /// Objects per page of a list.
 const PAGE: u32 = 1000;
 /// A watch that lived so long was not a failure, however it ended.
 const HEALTHY: Duration = Duration::from_secs(5);
+/// So many of the objects that a list lacks are asked for one by one before they count as gone.
+const SAMPLE: usize = 16;
+/// So many lists in a row of a revision before the last known one mean that the cluster was set back.
+const SET_BACK: u32 = 5;
 
 /// Where to go on after a watch.
 #[derive(Debug, PartialEq)]
@@ -53,18 +71,21 @@ pub(crate) async fn run<S: Sink>(client: ClusterClient, interest: Interest, sink
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
     let reflector = Reflector { client, interest, sink };
     let mut revision = None;
+    let mut past = Past::default();
     loop {
         let started = Instant::now();
         let ended = match revision.take() {
-            None => reflector.list().await.map(|listed| revision = Some(listed)),
+            None => reflector.list(&mut past).await.map(|listed| revision = Some(listed)),
             Some(mut at) => {
                 let mut seen_any = false;
                 let ended = reflector.watch(&mut at, &mut seen_any).await;
                 if seen_any || started.elapsed() >= HEALTHY {
                     backoff.reset();
                 }
-                // a refusal may mean that the revision is of no use; a lost connection does not
-                if matches!(ended, Ok(Next::Watch)) || ended.as_ref().is_err_and(|error| error.status().is_none()) {
+                past.reached(&at);
+                // a refusal may mean that the revision is of no use, and so does an unreadable event; a lost connection does not
+                let lost = |error: &ClientError| matches!(error, ClientError::Unreachable(_) | ClientError::Timeout);
+                if matches!(ended, Ok(Next::Watch)) || ended.as_ref().is_err_and(lost) {
                     revision = Some(at);
                 }
                 match ended {
@@ -81,10 +102,31 @@ pub(crate) async fn run<S: Sink>(client: ClusterClient, interest: Interest, sink
             tracing::debug!(resource = %reflector.interest.gvr, %error, "the copy stays as it was");
             reflector.sink.trouble(Some(&error));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(backoff.next_pause()) => {}
                 () = reflector.sink.retry_now() => {}
             }
         }
+    }
+}
+
+/// The newest revision that was told, and how many lists in a row showed an earlier one.
+#[derive(Default)]
+struct Past {
+    newest: u128,
+    behind: u32,
+}
+
+impl Past {
+    fn reached(&mut self, revision: &str) {
+        self.newest = self.newest.max(revision.parse().unwrap_or(0));
+    }
+
+    /// Whether a list shows an earlier state than one that was told before.
+    fn is_behind(&mut self, revision: &str) -> bool {
+        let behind = revision.parse().is_ok_and(|revision: u128| revision < self.newest);
+        self.behind = if behind { self.behind + 1 } else { 0 };
+        behind
     }
 }
 
@@ -96,15 +138,52 @@ struct Reflector<S> {
 
 impl<S: Sink> Reflector<S> {
     /// Takes a whole list in and returns its revision.
-    async fn list(&self) -> Result<String, ClientError> {
+    ///
+    /// A list that lacks what exists, or shows a state before one that was told, is not taken in: it is no news of
+    /// deletions. A cluster that was restored from a backup keeps showing its earlier state and is believed then.
+    async fn list(&self, past: &mut Past) -> Result<String, ClientError> {
         let (items, revision) = match self.pages(PAGE).await {
             // the pages' revision expired on the way: all at once then
             Err(error) if error.is_expired() => self.pages(0).await?,
             other => other?,
         };
-        let readable = items.into_iter().filter_map(|item| self.readable(item)).collect();
+        let readable: Vec<Value> = items.into_iter().filter_map(|item| self.readable(item)).collect();
+        let gvr = &self.interest.gvr;
+        if let Some(present) = self.still_there(self.sink.missing(&readable, &revision)).await? {
+            let what = object_name(&present.namespace, &present.name);
+            return Err(ClientError::Malformed(format!("the list of {gvr} lacks {what}, which exists")));
+        }
+        if past.is_behind(&revision) {
+            if past.behind < SET_BACK {
+                let newest = past.newest;
+                return Err(ClientError::Malformed(format!("the list of {gvr} shows revision {revision}, and {newest} was told before")));
+            }
+            tracing::warn!(resource = %gvr, revision, newest = %past.newest, "the cluster shows an earlier state: it is taken as restored");
+            *past = Past::default();
+            self.sink.set_back();
+        }
+        past.reached(&revision);
         self.sink.listed(readable, &revision);
         Ok(revision)
+    }
+
+    /// One of these objects that exists and belongs into the list. Some are asked for where there are many.
+    async fn still_there(&self, missing: Vec<Known>) -> Result<Option<Known>, ClientError> {
+        // whether a field selector still holds cannot be told from here
+        if missing.is_empty() || !self.interest.field_selector.is_empty() {
+            return Ok(None);
+        }
+        let selector = LabelSelector::parse(&self.interest.label_selector).map_err(|e| ClientError::Malformed(e.to_string()))?;
+        let apart = missing.len().div_ceil(SAMPLE);
+        let asked = missing.into_iter().step_by(apart).map(|known| async move {
+            let live = self.client.get(&self.interest.gvr, &known.namespace, &known.name).await?;
+            Ok::<_, ClientError>(live.map(|live| (known, live)))
+        });
+        let found = futures::future::try_join_all(asked).await?;
+        let belongs = |(known, live): &(Known, Value)| {
+            object::uid(live) == known.uid && selector.matches(object::labels(live)) && !object::is_deleting(live)
+        };
+        Ok(found.into_iter().flatten().find(belongs).map(|(known, _)| known))
     }
 
     async fn pages(&self, limit: u32) -> Result<(Vec<Value>, String), ClientError> {
@@ -138,17 +217,16 @@ impl<S: Sink> Reflector<S> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            match timeout_at(deadline, lines.read_until(b'\n', &mut line)).await {
+            match timeout_at(deadline.min(Instant::now() + QUIET), lines.read_until(b'\n', &mut line)).await {
                 Err(_elapsed) => return Err(ClientError::Timeout),
                 Ok(Err(error)) => return Err(ClientError::Unreachable(error.to_string())),
                 // the end, or a line that was cut: its event comes again
                 Ok(Ok(_)) if line.last() != Some(&b'\n') => return Ok(Next::Watch),
                 Ok(Ok(_)) => {}
             }
-            let Ok(mut event) = serde_json::from_slice::<Value>(&line) else {
-                tracing::warn!(resource = %self.interest.gvr, "skipped an unreadable watch event of {} bytes", line.len());
-                continue;
-            };
+            // what it would have said must not be missed: the list says it too
+            let mut event = serde_json::from_slice::<Value>(&line)
+                .map_err(|e| ClientError::Malformed(format!("a watch event of {} bytes is not JSON: {e}", line.len())))?;
             let kind = object::str_at(&event, &["type"]).to_owned();
             let body = event.get_mut("object").map(Value::take).unwrap_or_default();
             if kind == "ERROR" {

@@ -8,7 +8,7 @@ use std::{
 use comity_core::{Value, object};
 use parking_lot::RwLock;
 
-use super::CacheEvent;
+use super::{CacheEvent, reflector::Known};
 
 type ByName = BTreeMap<String, Arc<Value>>;
 
@@ -57,6 +57,20 @@ impl Objects {
             }
             events.push(CacheEvent::Deleted(Arc::new(last)));
         }
+    }
+
+    /// What is held and not in a list.
+    pub(crate) fn missing(&self, list: &[Value]) -> Vec<Known> {
+        let listed: HashSet<(&str, &str)> = list.iter().map(|o| (object::namespace(o), object::name(o))).collect();
+        let all = self.0.read();
+        let held = all.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, object)| (namespace, name, object)));
+        held.filter(|(namespace, name, _)| !listed.contains(&(namespace.as_str(), name.as_str())))
+            .map(|(namespace, name, object)| Known {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                uid: object::uid(object).to_owned(),
+            })
+            .collect()
     }
 
     /// Takes a whole list in: what it does not name is gone.

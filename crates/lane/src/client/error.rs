@@ -1,6 +1,6 @@
 //! What can go wrong with a request to a cluster.
 
-use std::{error::Error as _, io};
+use std::{error::Error as _, io, time::Duration};
 
 use comity_core::{Reason, Status, json};
 
@@ -61,6 +61,13 @@ impl ClientError {
     /// Whether the namespace of a refused create is going away.
     pub fn is_namespace_terminating(&self) -> bool {
         self.status().is_some_and(|s| s.has_cause("NamespaceTerminating"))
+    }
+
+    /// 429 or 503: how long the cluster wants to be left alone, at least a second and at most a minute.
+    pub fn overload(&self) -> Option<Duration> {
+        let status = self.status().filter(|s| matches!(s.code, 429 | 503))?;
+        let seconds = status.details.get("retryAfterSeconds").and_then(|s| s.as_u64()).unwrap_or(1);
+        Some(Duration::from_secs(seconds.clamp(1, 60)))
     }
 
     /// Whether the same request may succeed later without anybody changing anything.

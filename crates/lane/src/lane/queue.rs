@@ -141,7 +141,7 @@ impl State {
                     Some(before) if before.fingerprint == fingerprint => before.pauses,
                     _ => Backoff::new(first, most),
                 };
-                let retry_at = now + pauses.next_pause();
+                let retry_at = now + pauses.next_pause().max(failure.overload().unwrap_or_default());
                 slot.failed = Some(Failed { fingerprint, failure, retry_at, pauses, copies: work.copies.clone() });
             }
         }
@@ -170,6 +170,26 @@ impl State {
             silence.until = now + silence.pauses.next_pause();
         }
         silence.until.duration_since(now)
+    }
+
+    /// A job was broken off: nothing is known of it.
+    pub fn given_up(&mut self, work: &Work) {
+        self.running = self.running.saturating_sub(1);
+        let place = work.place();
+        let Some(slot) = self.slots.get_mut(&place) else { return };
+        slot.running = None;
+        match &slot.waiting {
+            Some(waiting) => self.ready[waiting.urgency as usize].push_back(place),
+            None if slot.failed.is_none() => drop(self.slots.remove(&place)),
+            None => {}
+        }
+    }
+
+    /// The member asked to be left alone until then; after that it is asked by one job at a time until one succeeds.
+    pub fn pause(&mut self, until: Instant) {
+        let pauses = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        let silence = self.silence.get_or_insert(Silence { until, pauses });
+        silence.until = silence.until.max(until);
     }
 
     pub fn mend(&mut self) {

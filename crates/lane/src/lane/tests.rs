@@ -24,6 +24,7 @@ struct Api {
     objects: Mutex<BTreeMap<String, Value>>,
     namespace: AtomicBool,
     silent: AtomicBool,
+    busy: AtomicBool,
     hold: Mutex<Option<Arc<Notify>>>,
     asked: Mutex<Vec<String>>,
     revision: Mutex<u64>,
@@ -83,6 +84,10 @@ impl Api {
                 if api.silent.load(Ordering::SeqCst) {
                     return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
                 }
+                if api.busy.load(Ordering::SeqCst) {
+                    let busy = json!({"kind": "Status", "code": 429, "message": "too many requests", "details": {"retryAfterSeconds": 20}});
+                    return Ok(Response::builder().status(429).body(Body::from(busy.to_string().into_bytes())).unwrap());
+                }
                 let hold = api.hold.lock().clone();
                 if let Some(hold) = hold {
                     hold.notified().await;
@@ -121,7 +126,7 @@ fn bench() -> Bench {
         on_silence: Arc::new(|| {}),
     });
     lane.connect(Some(api.client()));
-    let copies = Copies::new(Arc::new(target()), "h".into(), Arc::new(|_, _| {}));
+    let copies = Copies::new(Arc::new(target()), "h".into(), Arc::new(|_, _| {}), Arc::new(|| {}));
     Bench { api, lane, copies, reports }
 }
 
@@ -265,4 +270,39 @@ async fn a_newer_wish_replaces_the_one_that_waits() {
     hold.notify_one();
     assert_eq!((bench.report().await.as_str(), bench.report().await.as_str()), ("n Created", "n Updated"));
     assert_eq!(bench.api.objects.lock()["n"]["data"]["k"], "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_has_too_much_to_do_is_left_alone_for_as_long_as_it_says() {
+    let mut bench = bench();
+    bench.api.busy.store(true, Ordering::SeqCst);
+    bench.submit("a", apply("a", "v", None));
+    assert_eq!(bench.report().await, "a Retrieve failed: too many requests");
+    bench.asked();
+    for name in ["b", "c", "d"] {
+        bench.submit(name, apply(name, "v", None));
+    }
+    tokio::time::sleep(Duration::from_secs(19)).await;
+    assert_eq!(bench.asked(), "");
+    bench.api.busy.store(false, Ordering::SeqCst);
+    let mut reports = vec![bench.report().await, bench.report().await, bench.report().await];
+    reports.sort();
+    assert_eq!(reports, ["b Created", "c Created", "d Created"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_on_a_dead_connection_do_not_keep_others_waiting() {
+    let mut bench = bench();
+    *bench.api.hold.lock() = Some(Arc::new(Notify::new()));
+    for name in ["a", "b"] {
+        bench.submit(name, apply(name, "v", None));
+    }
+    tokio::task::yield_now().await;
+    *bench.api.hold.lock() = None;
+    bench.submit("c", apply("c", "v", None));
+    let started = Instant::now();
+    bench.lane.connect(Some(bench.api.client()));
+    assert_eq!(bench.report().await, "c Created");
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(bench.lane.attempt(&bench.copies, "ns", "a").is_none(), "who is told asks again");
 }
