@@ -7,6 +7,7 @@ pub mod table;
 
 mod args;
 mod commands;
+pub mod crash;
 mod logging;
 mod yaml;
 

@@ -4,6 +4,7 @@
 //! Nothing here performs IO, reads a clock or knows a client.
 
 pub mod condition;
+pub mod confidential;
 pub mod decode;
 pub mod digest;
 pub mod duration;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use comity_api_kubefed::{FederatedTypeConfig, keys};
 use comity_apiserver::{
     admission::{Admission, AdmissionContext, Operation},
-    authz::{Attributes, Authorizer as _},
+    authz::{Attributes, Authorizer as _, RoleWrite, check_escalation},
     boot,
     user::User,
 };
@@ -16,7 +16,7 @@ use comity_store::Key;
 
 /// Plugins that run before the server's own: they may make what those require.
 pub(crate) fn first() -> Vec<Arc<dyn Admission>> {
-    vec![Arc::new(NamespaceOnDemand)]
+    vec![Arc::new(TemplateAuthority), Arc::new(NamespaceOnDemand)]
 }
 
 /// Plugins that run after the server's own.
@@ -24,7 +24,29 @@ pub(crate) fn last() -> Vec<Arc<dyn Admission>> {
     vec![Arc::new(KubeFed)]
 }
 
-/// Makes the namespace of a federated object that is created before its namespace is.
+/// A template is not a way around access rules. Before anything is made for the object, and again when it is complete.
+struct TemplateAuthority;
+
+#[async_trait]
+impl Admission for TemplateAuthority {
+    fn name(&self) -> &str {
+        "TemplateAuthority"
+    }
+
+    async fn admit(
+        &self,
+        context: &AdmissionContext<'_>,
+        _object: Option<&mut Value>,
+        _old: Option<&Value>,
+    ) -> Result<Vec<String>, Status> {
+        if let Some(config) = governed(context) {
+            may_write(context, &config)?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Makes the namespace of a federated object that is created before its namespace is, for who may create namespaces.
 struct NamespaceOnDemand;
 
 #[async_trait]
@@ -44,13 +66,18 @@ impl Admission for NamespaceOnDemand {
         }
         let exists = context.cx.store.get(&Key::new("namespaces", "", context.namespace)).is_some();
         let Some(make) = decide::namespace_to_make(&context.resource.gvr(), context.namespace, exists) else { return Ok(Vec::new()) };
+        let attributes = Attributes::resource(context.user, "create", "", "namespaces", "", &make.name);
+        if !context.cx.authz.rbac.authorize(&attributes).allowed {
+            // the namespace is not found then, as for any other object
+            return Ok(Vec::new());
+        }
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": make.name}});
         boot::write::create(context.cx, "/api/v1/namespaces", &namespace).await?;
         Ok(vec![make.warning])
     }
 }
 
-/// What KubeFed's webhooks do, and the rule that a template is not a way around access rules.
+/// What KubeFed's webhooks do, and the rights that a template of an RBAC kind would hand out.
 struct KubeFed;
 
 #[async_trait]
@@ -66,12 +93,10 @@ impl Admission for KubeFed {
         if !is_core && config.is_none() {
             return Ok(Vec::new());
         }
-        if let Some(config) = &config
-            && context.subresource.is_empty()
-        {
-            authorized(context, config)?;
-        }
         let Some(object) = object else { return Ok(Vec::new()) };
+        if let Some(config) = governed(context) {
+            may_grant(context, &config, object, old)?;
+        }
         if context.operation == Operation::Create {
             decide::default_on_create(&resource, config.as_ref().is_some_and(FederatedTypeConfig::enabled), object);
         }
@@ -90,17 +115,23 @@ fn type_config(context: &AdmissionContext<'_>) -> Option<FederatedTypeConfig> {
     })
 }
 
+/// The configuration whose templates are being written, by somebody who is not exempt.
+fn governed(context: &AdmissionContext<'_>) -> Option<FederatedTypeConfig> {
+    let exempt = context.user.is_in(User::MASTERS) || context.user.name == crate::identities::FEDERATION;
+    if exempt || !context.subresource.is_empty() || context.resource.custom.is_none() {
+        return None;
+    }
+    type_config(context)
+}
+
 /// Whoever writes a template must be allowed to write its kind there.
-fn authorized(context: &AdmissionContext<'_>, config: &FederatedTypeConfig) -> Result<(), Status> {
+fn may_write(context: &AdmissionContext<'_>, config: &FederatedTypeConfig) -> Result<(), Status> {
     let verb = match context.operation {
         Operation::Create => "create",
         Operation::Update => "update",
         Operation::Delete => "delete",
         Operation::Connect => return Ok(()),
     };
-    if context.user.is_in(User::MASTERS) || context.user.name == crate::identities::FEDERATION {
-        return Ok(());
-    }
     let asked = decide::authority(config, verb, context.namespace, context.name);
     let attributes = Attributes::resource(context.user, verb, &asked.target.group, &asked.target.resource, &asked.namespace, &asked.name);
     if context.cx.authz.rbac.authorize(&attributes).allowed {
@@ -116,4 +147,15 @@ fn authorized(context: &AdmissionContext<'_>, config: &FederatedTypeConfig) -> R
             asked.namespace
         ),
     ))
+}
+
+/// A role or binding in a template is judged as the plain object would be.
+fn may_grant(context: &AdmissionContext<'_>, config: &FederatedTypeConfig, object: &Value, old: Option<&Value>) -> Result<(), Status> {
+    let target = &config.spec.target_type;
+    let namespace = if target.namespaced() { context.namespace } else { "" };
+    for grant in decide::grants(config, object, old) {
+        let write = RoleWrite { user: context.user, resource: &target.plural_name, namespace, name: context.name, new: &grant, old: None };
+        check_escalation(&context.cx.authz.rbac.index(), &write)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! One cluster's API, type-erased: objects are JSON values, resources are named by data.
 
+mod confidential;
 mod discovery;
 mod error;
 mod query;

@@ -178,6 +178,14 @@ impl Failure {
         move |error| Self::new(step, Trouble::Client(error))
     }
 
+    /// The same failure without anything that may come from the copy.
+    fn without_content(self) -> Self {
+        match self.trouble {
+            Trouble::Client(error) => Self { trouble: Trouble::Client(error.without_content()), ..self },
+            _ => self,
+        }
+    }
+
     /// Whether the member did not answer at all.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.trouble, Trouble::Client(ClientError::Unreachable(_)))
@@ -215,11 +223,12 @@ impl std::fmt::Display for Trouble {
 
 impl Runner<'_> {
     pub async fn run(&self, job: &Job, notes: &mut Notes) -> Result<Done, Failure> {
-        match job {
+        let done = match job {
             Job::Apply(apply) => self.apply(apply, notes).await,
             Job::Delete(delete) => self.delete(delete).await,
             Job::Release(release) => self.release(release).await,
-        }
+        };
+        if self.copies.target().is_confidential() { done.map_err(Failure::without_content) } else { done }
     }
 
     async fn apply(&self, apply: &Apply, notes: &mut Notes) -> Result<Done, Failure> {

@@ -24,6 +24,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether what copies hold may be repeated nowhere.
+    pub fn is_confidential(&self) -> bool {
+        comity_core::confidential::is_confidential(&self.gvk.group, &self.gvk.kind)
+    }
+
     /// `Deployment "ns/name"`, as messages name a copy.
     pub fn describe(&self, namespace: &str, name: &str) -> String {
         format!("{} {:?}", self.gvk.kind, comity_core::marks::object_name(namespace, name))

@@ -25,12 +25,18 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 pub struct Home {
     program: PathBuf,
     folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
 }
 
 impl Home {
     /// An empty home folder for a program, which the end-to-end tests get from cargo (`CARGO_BIN_EXE_comity`).
     pub fn new(program: &Path) -> anyhow::Result<Self> {
-        Ok(Self { program: program.to_owned(), folder: tempfile::Builder::new().prefix("comity-home-").tempdir()? })
+        Ok(Self { program: program.to_owned(), folder: tempfile::Builder::new().prefix("comity-home-").tempdir()?, variables: Vec::new() })
+    }
+
+    /// Sets an environment variable for what is run from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// The home folder.
@@ -75,6 +81,7 @@ impl Home {
         for inherited in ["KUBECONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "RUST_LOG"] {
             command.env_remove(inherited);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 }
 

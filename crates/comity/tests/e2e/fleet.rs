@@ -34,7 +34,13 @@ pub(crate) fn manifest(name: &str) -> String {
 impl Fleet {
     /// Starts `comity demo` and waits until it is ready; nothing when the stock kubectl is missing (said in one line).
     pub(crate) fn demo(minor: &str, flags: &[&str]) -> Option<Self> {
-        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+        Self::demo_with(minor, flags, &[])
+    }
+
+    /// The same with environment variables.
+    pub(crate) fn demo_with(minor: &str, flags: &[&str], variables: &[(&str, &str)]) -> Option<Self> {
+        let mut home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+        variables.iter().for_each(|(name, value)| home.set(name, value));
         let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
         let mut fleet = Self { running: None, members: Vec::new(), kubectl, minor: minor.to_owned(), home };
@@ -52,6 +58,12 @@ impl Fleet {
         let (flag, folder) = (format!("--name={name}"), format!("--data-dir={name}"));
         let running = self.home.start(&["member", &flag, &folder]).unwrap();
         self.members.push((name.to_owned(), running));
+    }
+
+    /// Ends a member that is a process of its own, without warning.
+    pub(crate) fn kill_member(&mut self, name: &str) {
+        let at = self.members.iter().position(|(known, _)| known == name).unwrap();
+        self.members.remove(at).1.kill().unwrap();
     }
 
     /// Starts the demo on the same folder.
@@ -134,7 +146,8 @@ impl Fleet {
         ran.stdout
     }
 
-    fn log(&self) -> String {
+    /// What the demo wrote to standard error.
+    pub(crate) fn log(&self) -> String {
         self.running.as_ref().map(Running::log).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@
 
 mod fleet;
 
+mod authority;
 mod bad_input;
 mod docs;
 mod leave;
@@ -11,6 +12,7 @@ mod page;
 mod real_hub;
 mod repair;
 mod restart;
+mod secrets;
 mod types;
 mod verbs;
 mod workloads;

@@ -13,7 +13,10 @@ use comity_testkit_core::{
     run::Ran,
 };
 
-use crate::fleet::manifest;
+use crate::{
+    authority::{self, BINDING, ROLE, ok},
+    fleet::manifest,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -149,74 +152,32 @@ fn the_page_works_on_a_real_hub_and_instances_take_turns() {
     }
 }
 
-const FEDERATED: &str = "
-apiVersion: types.kubefed.io/v1beta1
-kind: FederatedDeployment
-metadata: {name: web, namespace: team}
-spec:
-  placement: {clusters: []}
-  template: {spec: {replicas: 1, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}
-";
-
 #[test]
 fn who_writes_a_template_on_a_real_hub_must_be_allowed_to_write_its_kind() {
     let Some(hub) = RealHub::start(&[]) else { return };
-    hub.kubectl(&["create", "namespace", "team"]);
-    hub.kubectl(&["create", "serviceaccount", "dev", "-n", "team"]);
-    hub.kubectl(&["create", "clusterrole", "federator", "--verb=*", "--resource=*.types.kubefed.io"]);
-    hub.kubectl(&["create", "clusterrolebinding", "federator", "--clusterrole=federator", "--serviceaccount=team:dev"]);
-    let token = format!("--token={}", hub.kubectl(&["create", "token", "dev", "-n", "team"]).trim());
+    let admin = |args: &[&str], input: &str| hub.try_kubectl(args, input);
+    let token = format!("--token={}", authority::account(&admin));
     let dev = |args: &[&str], input: &str| hub.try_kubectl(&[&[token.as_str()], args].concat(), input);
-
-    let refused = "user \"system:serviceaccount:team:dev\" cannot create deployments.apps in namespace \"team\", which the template would do in members";
-    let mut said = String::new();
     // The API server takes a moment to put a new policy in force.
-    hub.until("the rule is in force", || {
-        said = dev(&["create", "--dry-run=server", "-f", "-"], FEDERATED).stderr;
-        said.contains("is forbidden")
-    });
-    assert!(said.contains(refused), "{said}");
-    let generated = FEDERATED.replace("name: web,", "generateName: web-,");
-    for args in [&["apply", "--server-side", "-f", "-"][..], &["create", "-f", "-"]] {
-        let ran = dev(args, if args[0] == "create" { &generated } else { FEDERATED });
-        assert!(ran.stderr.contains(refused), "{args:?}: {}{}", ran.stdout, ran.stderr);
-    }
+    let until = |what: &str, holds: &mut dyn FnMut() -> bool| hub.until(what, holds);
+    authority::deployments(&admin, &dev, &until);
 
-    // What the administrator made may be neither changed nor deleted.
-    assert_eq!(hub.try_kubectl(&["create", "-f", "-"], FEDERATED).code, 0);
-    let patch =
-        ["patch", "federateddeployment", "web", "-n", "team", "--type=merge", "-p", r#"{"spec":{"template":{"spec":{"replicas":2}}}}"#];
-    for (args, verb) in [(&patch[..], "update"), (&["delete", "federateddeployment", "web", "-n", "team"], "delete")] {
-        let ran = dev(args, "");
-        assert!(ran.stderr.contains(&format!("cannot {verb} deployments.apps")), "{args:?}: {}{}", ran.stdout, ran.stderr);
-    }
-
-    // With the right on the kind, all of it works.
-    hub.kubectl(&["create", "role", "deployer", "-n", "team", "--verb=*", "--resource=deployments.apps"]);
-    hub.kubectl(&["create", "rolebinding", "deployer", "-n", "team", "--role=deployer", "--serviceaccount=team:dev"]);
-    hub.until("the right counts", || dev(&patch, "").code == 0);
-    assert_eq!(dev(&["create", "-f", "-"], &generated).code, 0);
-    assert_eq!(dev(&["delete", "federateddeployments", "--all", "-n", "team", "--timeout=30s"], "").code, 0);
-
-    // Roles and bindings: writing them is not enough.
-    hub.kubectl(&["create", "clusterrole", "rbac", "--verb=create,update,delete", "--resource=clusterroles,clusterrolebindings"]);
-    hub.kubectl(&["create", "clusterrolebinding", "rbac", "--clusterrole=rbac", "--serviceaccount=team:dev"]);
-    let enabled = hub.home.run(&[
-        "kubefedctl",
-        &format!("--kubeconfig={}", hub.merged()),
-        "--host-cluster-context=real",
-        "enable",
-        "clusterrolebindings",
-    ]);
+    // Roles and bindings need the verbs, whatever they grant.
+    authority::may_write_rbac(&admin);
+    ok(&admin, "create clusterrolebinding pods --clusterrole=pods --serviceaccount=team:dev");
+    let file = format!("--kubeconfig={}", hub.merged());
+    let enabled = hub.home.run(&["kubefedctl", &file, "--host-cluster-context=real", "enable", "clusterrolebindings"]);
     assert_eq!(enabled.unwrap().code, 0);
-    let role = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRole, metadata: {name: r}, spec: {placement: {clusters: []}, template: {rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}}}";
-    let binding = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRoleBinding, metadata: {name: b}, spec: {placement: {clusters: []}, template: {roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: []}}}";
-    hub.until("the right counts", || dev(&["create", "-f", "-"], role).stderr.contains("needs the verb \"escalate\" on clusterroles"));
-    hub.until("the new type is covered", || dev(&["create", "-f", "-"], binding).stderr.contains("needs the verb \"bind\""));
-    hub.kubectl(&["create", "clusterrole", "binder", "--verb=bind", "--resource=clusterroles", "--resource-name=view"]);
-    hub.kubectl(&["create", "clusterrolebinding", "binder", "--clusterrole=binder", "--serviceaccount=team:dev"]);
-    hub.until("the verb counts", || dev(&["create", "-f", "-"], binding).code == 0);
-    let other = binding.replace("name: view", "name: cluster-admin").replace("name: b}", "name: c}");
-    let ran = dev(&["create", "-f", "-"], &other);
-    assert!(ran.stderr.contains("needs the verb \"bind\""), "{}{}", ran.stdout, ran.stderr);
+    let create = |input: &str| dev(&["create", "-f", "-"], input);
+    hub.until("the right counts", || create(ROLE).stderr.contains("needs the verb \"escalate\" on clusterroles"));
+    hub.until("the new type is covered", || create(BINDING).stderr.contains("needs the verb \"bind\""));
+    ok(&admin, "create clusterrole binder --verb=bind --resource=clusterroles --resource-name=pods");
+    ok(&admin, "create clusterrolebinding binder --clusterrole=binder --serviceaccount=team:dev");
+    hub.until("the verb counts", || create(BINDING).code == 0);
+    let other = BINDING.replace("name: pods", "name: cluster-admin").replace("name: b}", "name: c}");
+    assert!(create(&other).stderr.contains("needs the verb \"bind\""));
+    let overridden = BINDING
+        .replace("name: b}", "name: d}")
+        .replace("spec: {", "spec: {overrides: [{clusterName: c, clusterOverrides: [{path: /roleRef/name, value: cluster-admin}]}], ");
+    assert!(create(&overridden).stderr.contains("needs the verb \"bind\""));
 }

@@ -1,6 +1,6 @@
 //! What the hub's API server asks before it stores a KubeFed object. Pure: the server's hook calls these.
 
-use comity_api_kubefed::{admission, config, keys};
+use comity_api_kubefed::{FederatedSpec, FederatedTypeConfig, admission, config, keys};
 use comity_core::{FieldError, GroupVersionResource, Value, object};
 
 /// A namespace that the hub makes for a federated object, and the warning that tells the client.
@@ -63,10 +63,36 @@ pub struct Authority {
 }
 
 /// What to ask the authorizer for a write of a federated object; nothing for objects of other kinds.
-pub fn authority(config: &comity_api_kubefed::FederatedTypeConfig, verb: &str, namespace: &str, name: &str) -> Authority {
+pub fn authority(config: &FederatedTypeConfig, verb: &str, namespace: &str, name: &str) -> Authority {
     let target = &config.spec.target_type;
     let namespace = if target.namespaced() { namespace } else { "" };
     Authority { target: target.gvr(), verb: verb.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+/// The RBAC objects that a write would put into members, each to be judged as if it were written on the hub: templates
+/// that are roles or bindings, with and without the overrides of each cluster. Nothing where the write changes no content.
+pub fn grants(config: &FederatedTypeConfig, value: &Value, old: Option<&Value>) -> Vec<Value> {
+    let target = &config.spec.target_type;
+    let rbac = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"];
+    if target.group != "rbac.authorization.k8s.io" || !rbac.contains(&target.plural_name.as_str()) {
+        return Vec::new();
+    }
+    if old.is_some_and(|old| old.get("spec") == value.get("spec")) {
+        return Vec::new();
+    }
+    // a spec that cannot be read is written nowhere
+    let Ok(spec) = FederatedSpec::read(value) else { return Vec::new() };
+    let mut all = crate::plan::variants(&spec);
+    for grant in &mut all {
+        grant["apiVersion"] = target.gvk().api_version().into();
+        grant["kind"] = target.kind.as_str().into();
+        object::set(grant, &["metadata", "name"], object::name(value).into());
+        if target.namespaced() {
+            object::set(grant, &["metadata", "namespace"], object::namespace(value).into());
+        }
+    }
+    all.dedup();
+    all
 }
 
 #[cfg(test)]
@@ -95,6 +121,24 @@ mod tests {
         let mut plain = json!({"metadata": {}});
         default_on_create(&federated(), false, &mut plain);
         assert_eq!(plain, json!({"metadata": {}}));
+    }
+
+    #[test]
+    fn every_role_that_may_land_in_a_cluster_is_judged() {
+        let shipped = comity_api_kubefed::type_config::shipped();
+        let roles = &shipped[0];
+        let rule = |verb: &str| json!([{"apiGroups": [""], "resources": ["pods"], "verbs": [verb]}]);
+        let value = json!({"metadata": {"name": "r"}, "spec": {"template": {"rules": rule("get")}, "overrides": [
+            {"clusterName": "a", "clusterOverrides": [{"path": "/rules", "value": rule("*")}]},
+            {"clusterName": "b", "clusterOverrides": [{"path": "/nothing/here", "value": 1}]},
+        ]}});
+        let judged = grants(roles, &value, None);
+        assert_eq!(judged.iter().map(|g| g["rules"][0]["verbs"][0].as_str().unwrap()).collect::<Vec<_>>(), ["get", "*"]);
+        assert_eq!((judged[1]["kind"].as_str(), object::name(&judged[1])), (Some("ClusterRole"), "r"));
+        let mut labelled = value.clone();
+        object::set(&mut labelled, &["metadata", "labels", "a"], "b".into());
+        assert!(grants(roles, &labelled, Some(&value)).is_empty());
+        assert!(grants(&shipped[1], &value, None).is_empty());
     }
 
     #[test]

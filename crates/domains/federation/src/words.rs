@@ -32,7 +32,7 @@ fn by_client(error: &ClientError, step: Step) -> &'static str {
     match error {
         _ if error.is_namespace_terminating() || says("because it is being terminated") => "NamespaceTerminating",
         ClientError::Api(status) if status.reason == Reason::Forbidden && says("exceeded quota") => "QuotaExceeded",
-        ClientError::Api(_) if says("denied the request") => "AdmissionDenied",
+        ClientError::Api(_) if says("denied the request") || says("denied request") => "AdmissionDenied",
         _ => failed(step),
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use comity_api_kubefed::federated::{ClusterOverrides, Override};
+use comity_api_kubefed::{
+    FederatedSpec,
+    federated::{ClusterOverrides, Override},
+};
 use comity_core::{Map, Value, digest, json, object};
 use comity_lane::Copy;
 
@@ -36,7 +39,8 @@ pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy
     }
     let overrides = only_entry(&want.overrides, cluster).map_err(failed)?;
     if let Some(overrides) = overrides {
-        apply(&mut body, overrides, cluster).map_err(failed)?;
+        let shown = if seen.kind.target.is_confidential() { place } else { whole };
+        apply(&mut body, overrides, cluster, shown).map_err(failed)?;
     }
     // an override wins over what the object leaves to the member, but not over an autoscaler: they would fight for ever
     let overridden = overrides.is_some_and(|o| o.patches.iter().any(|step| step.path == "/spec/replicas"));
@@ -45,7 +49,7 @@ pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy
         leave_replicas(&mut body, copy);
     }
     identity(seen, &mut body);
-    if seen.kind.target.gvk.kind == "Secret" && seen.kind.target.gvk.group.is_empty() {
+    if seen.kind.target.is_confidential() {
         only_data(&mut body);
     }
     object::set(&mut body, &["metadata", "labels", MANAGED], "true".into());
@@ -116,22 +120,57 @@ fn only_entry<'a>(all: &'a [ClusterOverrides], cluster: &str) -> Result<Option<&
     if entries.next().is_some() { Err(format!("cluster {cluster:?} appears more than once")) } else { Ok(first) }
 }
 
-fn apply(body: &mut Value, overrides: &ClusterOverrides, cluster: &str) -> Result<(), String> {
+/// What an object of RBAC kinds may become in any cluster: the template, and the template with each cluster's overrides
+/// that can be applied. What cannot be applied is written nowhere.
+pub(crate) fn variants(spec: &FederatedSpec) -> Vec<Value> {
+    let with = |overrides: &ClusterOverrides| {
+        let mut body = spec.template.clone();
+        apply(&mut body, overrides, &overrides.cluster, whole).ok().map(|()| body)
+    };
+    std::iter::once(spec.template.clone()).chain(spec.overrides.iter().filter_map(with)).collect()
+}
+
+/// How messages show the path of an override.
+type Shown = fn(&str) -> &str;
+
+fn whole(path: &str) -> &str {
+    path
+}
+
+/// Of a path into something confidential only the field at the top, and only if there is such a field.
+fn place(path: &str) -> &str {
+    const FIELDS: [&str; 6] = ["/data", "/stringData", "/metadata", "/type", "/immutable", "/kind"];
+    FIELDS
+        .into_iter()
+        .find(|field| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        .unwrap_or("(not shown)")
+}
+
+/// Applies the overrides of one cluster.
+fn apply(body: &mut Value, overrides: &ClusterOverrides, cluster: &str, shown: Shown) -> Result<(), String> {
     let mut paths = BTreeSet::new();
     for (index, step) in overrides.patches.iter().enumerate() {
         let forbidden = |rule: &str| step.path.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if FORBIDDEN.iter().any(|rule| forbidden(rule)) {
-            return Err(format!("override[{index}] for cluster {cluster:?} has an invalid path: {}", step.path));
+            return Err(format!("override[{index}] for cluster {cluster:?} has an invalid path: {}", shown(&step.path)));
         }
         if !paths.insert(&step.path) {
-            return Err(format!("path {:?} appears more than once for cluster {cluster:?}", step.path));
+            return Err(format!("path {:?} appears more than once for cluster {cluster:?}", shown(&step.path)));
         }
     }
     let steps = overrides.patches.iter().map(operation).collect::<Vec<_>>();
-    let patch: json_patch::Patch =
-        serde_json::from_value(Value::Array(steps)).map_err(|e| format!("overrides for cluster {cluster:?}: {e}"))?;
+    let unreadable = |index: usize| {
+        let step = overrides.patches.get(index);
+        format!(
+            "override[{index}] for cluster {cluster:?} is no operation: op {:?}, path {:?}",
+            step.map_or("", |s| &s.op),
+            step.map_or("", |s| shown(&s.path))
+        )
+    };
+    let read = |(index, step)| serde_json::from_value(step).map_err(|_| unreadable(index));
+    let patch = json_patch::Patch(steps.into_iter().enumerate().map(read).collect::<Result<_, _>>()?);
     json_patch::patch(body, &patch).map_err(|e| {
-        let at = overrides.patches.get(e.operation).map_or("", |step| step.path.as_str());
+        let at = overrides.patches.get(e.operation).map_or("", |step| shown(&step.path));
         format!("override[{}] for cluster {cluster:?}, path {at:?}: {}", e.operation, e.kind)
     })?;
     if body.is_object() { Ok(()) } else { Err(format!("overrides for cluster {cluster:?} leave no object")) }

@@ -18,6 +18,7 @@ use comity_runtime::Cause;
 
 use crate::model::{Desired, Fault, MemberSeen, Observed};
 
+pub(crate) use content::variants;
 pub use content::{Rendered, render};
 pub use removal::plan as removal;
 
