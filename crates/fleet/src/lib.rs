@@ -8,13 +8,16 @@ mod connect;
 mod flags;
 mod health;
 pub mod join;
+mod lease;
 mod member;
 mod probe;
 mod registry;
 mod report;
+mod tenant;
 
 pub use flags::FlaggedCondition;
 pub use health::{Health, Thresholds};
+pub use lease::LeaseTimes;
 pub use member::{Connect, Member};
 pub use registry::{Fleet, FleetEvent, FleetOptions, Watch, over_the_network};
 

@@ -39,6 +39,7 @@ pub struct Member {
     allowance: RwLock<String>,
     health: RwLock<Health>,
     flags: Flags,
+    answers: watch::Sender<bool>,
     copies: RwLock<HashMap<String, Arc<Copies>>>,
     facts: RwLock<Vec<Arc<Facts>>>,
 }
@@ -56,6 +57,7 @@ impl Member {
             allowance: RwLock::default(),
             health: RwLock::default(),
             flags: Flags::stored(object),
+            answers: watch::Sender::new(false),
             copies: RwLock::default(),
             facts: RwLock::default(),
         }
@@ -127,11 +129,18 @@ impl Member {
     fn set_health(&self, health: Health) -> bool {
         let mut known = self.health.write();
         let flipped = std::mem::discriminant(&*known) != std::mem::discriminant(&health);
+        self.answers.send_replace(health == Health::Ready);
         *known = health;
         flipped
     }
 
+    /// Whether it answers, and every change of that.
+    pub(crate) fn answers(&self) -> watch::Receiver<bool> {
+        self.answers.subscribe()
+    }
+
     pub(crate) fn watch(&self, target: &Arc<Target>, on_copy: OnCopy) {
+        self.lane.expect(&target.owner_kind);
         let silence = self.silence.clone();
         let copies = Copies::new(target.clone(), self.hub.clone(), on_copy, Arc::new(move || silence.notify_one()));
         if let Some(client) = self.lane.client() {
@@ -146,6 +155,7 @@ impl Member {
         if let Some(copies) = self.copies.write().remove(owner_kind) {
             copies.stop();
         }
+        self.lane.examined(owner_kind);
     }
 
     pub(crate) fn look_at(&self, interest: &Interest, on_fact: OnFact) {
@@ -167,6 +177,7 @@ impl Member {
     fn connect(&self, client: Option<ClusterClient>, elsewhere: bool) {
         if elsewhere {
             self.lane.clear();
+            self.lane.reset_fence(self.copies.read().keys().cloned());
         }
         self.lane.connect(client.clone());
         for copies in self.copies.read().values() {

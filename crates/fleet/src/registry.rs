@@ -7,14 +7,16 @@ use std::{
 
 use comity_api_kubefed::{KubeFedConfig, cluster, keys};
 use comity_core::{GroupVersionResource, Value, object};
-use comity_lane::{Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Target, lane::OnReport};
+use comity_lane::{Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Standing, Target, lane::OnReport};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::{
     connect,
     flags::FlaggedCondition,
+    lease::{LeaseTimes, Memory},
     member::{Connect, Input, Keeper, Member},
+    tenant::{self, Identity, Tenant},
 };
 
 /// What happened to a member.
@@ -39,6 +41,10 @@ pub struct FleetOptions {
     pub hub_id: Arc<str>,
     /// The hub's epoch.
     pub epoch: u64,
+    /// The instance of the hub: the same after a restart, another one for a clone. What follows the last `_` counts.
+    pub instance: String,
+    /// Times of the members' Leases.
+    pub lease: LeaseTimes,
     /// Writes at a time to one member.
     pub concurrency: usize,
     /// Told of every change of a member. It must not block.
@@ -53,6 +59,9 @@ pub struct FleetOptions {
 pub fn over_the_network() -> Connect {
     Arc::new(connect::client)
 }
+
+/// Condition of a member that is only read, because this hub is old or because another instance of it is at work there.
+const HUB_BEHIND: &str = "HubBehind";
 
 /// Told the member, namespace and name of every copy whose record changed. It must not block.
 pub type OnMemberCopy = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
@@ -69,8 +78,9 @@ pub struct Fleet {
 
 struct Inner {
     options: FleetOptions,
+    identity: Arc<Identity>,
     members: RwLock<Arc<BTreeMap<String, Arc<Member>>>>,
-    tasks: Mutex<BTreeMap<String, (watch::Sender<Input>, tokio::task::AbortHandle)>>,
+    tasks: Mutex<BTreeMap<String, (watch::Sender<Input>, Tasks)>>,
     watches: Mutex<Vec<(Arc<Target>, OnMemberCopy)>>,
     interests: Mutex<Vec<(Interest, OnMemberFact)>>,
     settings: watch::Sender<Arc<KubeFedConfig>>,
@@ -103,8 +113,11 @@ impl Drop for Watch {
 impl Fleet {
     /// Begins to follow the hub's clusters.
     pub fn start(options: FleetOptions) -> Self {
+        let o = &options;
+        let identity = Identity::new(o.hub.clone(), o.hub_id.clone(), o.namespace.clone(), o.epoch, o.instance.clone(), o.lease);
         let inner = Arc::new(Inner {
             options,
+            identity: Arc::new(identity),
             members: RwLock::default(),
             tasks: Mutex::default(),
             watches: Mutex::default(),
@@ -153,6 +166,17 @@ impl Fleet {
         let _ = self.inner.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
+    /// Writes nothing any more and gives the members' Leases back, so that another instance need not wait.
+    pub async fn give_back_leases(&self) {
+        let members = self.members();
+        self.inner.tasks.lock().values().for_each(|(_, tasks)| tasks_abort(tasks));
+        members.values().for_each(|member| member.lane.clear());
+        // what was written until now counts
+        let began = tokio::time::Instant::now();
+        let all = members.values().map(|member| tenant::give_back(member, &self.inner.identity, began.elapsed()));
+        futures::future::join_all(all).await;
+    }
+
     /// Follows the copies of a target in every member, those that join later included.
     pub fn watch(&self, target: &Arc<Target>, on_copy: OnMemberCopy) -> Watch {
         // members that join while this runs must get the watch exactly once: the list of watches is the gate
@@ -183,6 +207,34 @@ fn look_in(member: &Arc<Member>, interest: &Interest, on_fact: &OnMemberFact) {
 fn watch_in(member: &Arc<Member>, target: &Arc<Target>, on_copy: &OnMemberCopy) {
     let (on_copy, name) = (on_copy.clone(), member.name.clone());
     member.watch(target, Arc::new(move |namespace: &str, copy: &str| on_copy(&name, namespace, copy)));
+}
+
+/// The two tasks of a member: its keeper and its tenant.
+type Tasks = [tokio::task::AbortHandle; 2];
+
+fn tasks_abort(tasks: &Tasks) {
+    tasks.iter().for_each(tokio::task::AbortHandle::abort);
+}
+
+/// A member that opens or closes is looked at anew.
+fn on_standing(inner: &Arc<Inner>, name: &str) -> Arc<dyn Fn(&Standing) + Send + Sync> {
+    let (weak, name) = (Arc::downgrade(inner), name.to_owned());
+    Arc::new(move |standing| {
+        let Some(inner) = weak.upgrade() else { return };
+        let member = inner.members.read().get(&name).cloned();
+        match standing {
+            Standing::Closed(closed) => {
+                tracing::warn!(cluster = name, reason = closed.code(), "{closed}");
+                let (kind, reason, message) = (HUB_BEHIND.to_owned(), closed.code().to_owned(), closed.to_string());
+                if let Some(member) = member {
+                    member.flag(FlaggedCondition { kind, status: true, reason, message });
+                }
+            }
+            Standing::Open => member.into_iter().for_each(|m| m.unflag(HUB_BEHIND)),
+            Standing::Checking => {}
+        }
+        (inner.options.on_event)(&FleetEvent::Changed(name.clone()));
+    })
 }
 
 /// Only what a connection needs of a Secret stays in memory.
@@ -279,7 +331,7 @@ fn leave(inner: &Arc<Inner>, clusters: &[Arc<Value>]) {
     let members = inner.members.read().clone();
     for member in members.values().filter(|m| !joined.contains(&(&*m.name, m.uid.as_str()))) {
         if let Some((_, task)) = inner.tasks.lock().remove(&*member.name) {
-            task.abort();
+            tasks_abort(&task);
         }
         Arc::make_mut(&mut *inner.members.write()).remove(&*member.name);
         member.stop();
@@ -296,6 +348,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         concurrency: inner.options.concurrency,
         on_report: inner.options.on_report.clone(),
         on_silence: Arc::new(move || on_silence.notify_one()),
+        on_standing: on_standing(inner, name),
     });
     let member = Arc::new(Member::new(name, &input.object, lane, inner.options.hub_id.clone(), silence));
     member.set_labels(labels);
@@ -324,14 +377,22 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
             }
         }),
     };
-    let task = tokio::spawn(keeper.run());
-    inner.tasks.lock().insert(name.to_owned(), (sender, task.abort_handle()));
+    let weak = Arc::downgrade(inner);
+    let tenant = Tenant {
+        answers: keeper.member.answers(),
+        member: keeper.member.clone(),
+        identity: inner.identity.clone(),
+        members: Arc::new(move || weak.upgrade().map_or(0, |inner| inner.members.read().len())),
+        memory: Memory::default(),
+    };
+    let tasks = [tokio::spawn(keeper.run()).abort_handle(), tokio::spawn(tenant.run()).abort_handle()];
+    inner.tasks.lock().insert(name.to_owned(), (sender, tasks));
     (inner.options.on_event)(&FleetEvent::Joined(name.to_owned()));
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.tasks.lock().values().for_each(|(_, task)| task.abort());
+        self.tasks.lock().values().for_each(|(_, tasks)| tasks_abort(tasks));
         self.members.read().values().for_each(|member| member.stop());
     }
 }

@@ -148,7 +148,7 @@ impl Fleet {
         kubeconfig::write(&self.kubeconfig, &self.entries)?;
         link(&self.layout.bin(), &options.links)?;
         let Some(hub) = self.servers.iter().find(|s| *s.role() == ServerRole::Hub) else { return Ok(()) };
-        self.federation = Some(Federation::start(hub).await?);
+        self.federation = Some(Federation::start(hub, self.layout.root()).await?);
         for member in self.servers.iter().filter(|s| *s.role() != ServerRole::Hub) {
             let marker = self.layout.server(member.role()).join("created");
             if marker.exists() {

@@ -131,7 +131,12 @@ async fn stands(standing: &mut watch::Receiver<Standing>, stop: &CancellationTok
 /// The identity is read again: while another instance led, the hub may have been recovered.
 async fn begin(hub: &ClusterClient) -> Option<Handle> {
     match identity::read_or_make(hub).await {
-        Ok(identity) => Some(comity_federation::start(Config::new(hub.clone(), &identity.hub_id, identity.epoch))),
+        Ok(identity) => {
+            if let Err(error) = comity_federation::bootstrap::announce(hub, &identity.hub_id, identity.epoch).await {
+                tracing::warn!(%error, "the hub's identity could not be written on its system namespace; `comity plan` and `comity release` need it");
+            }
+            Some(comity_federation::start(Config::new(hub.clone(), &identity.hub_id, identity.epoch)))
+        }
         Err(error) => {
             tracing::warn!(error, "the hub's identity cannot be read; nothing is federated until it can");
             None

@@ -1,6 +1,6 @@
 //! The federation domain on an embedded hub.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use comity_api_kubefed::{FederatedTypeConfig, keys, type_config};
 use comity_core::GroupVersionResource;
@@ -11,7 +11,7 @@ use comity_lane::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{StartError, embedded::Embedded, identities};
+use crate::{StartError, embedded::Embedded, identities, instance};
 
 /// Federation, running.
 pub(crate) struct Federation {
@@ -21,17 +21,21 @@ pub(crate) struct Federation {
 
 impl Federation {
     /// Makes what federation needs on the hub and starts its controllers, with an identity of their own.
-    pub(crate) async fn start(hub: &Embedded) -> Result<Self, StartError> {
+    pub(crate) async fn start(hub: &Embedded, folder: &Path) -> Result<Self, StartError> {
         // Definitions and type configurations are made with the administrator's rights: only at start, only what is missing.
         let prepared = comity_federation::bootstrap(&hub.admin()).await;
         prepared.map_err(|e| StartError::component("hub", "federation")(&e))?;
+        let (id, epoch) = (hub.store().hub_id(), hub.store().epoch());
+        let announced = comity_federation::bootstrap::announce(&hub.admin(), id, epoch).await;
+        announced.map_err(|e| StartError::component("hub", "federation")(&e))?;
         let admin = hub.admin();
         let grant = move |groups| {
             let admin = admin.clone();
             async move { identities::grant_federation(&admin, &groups).await }
         };
         let rights = tokio::spawn(follow_groups(hub.admin(), grant));
-        let config = Config::new(hub.client(identities::federation()), hub.store().hub_id(), hub.store().epoch());
+        let mut config = Config::new(hub.client(identities::federation()), id, epoch);
+        config.instance = instance::of(folder);
         Ok(Self { handle: comity_federation::start(config), rights })
     }
 

@@ -10,6 +10,7 @@ pub mod layout;
 mod admission;
 mod federation;
 mod identities;
+mod instance;
 mod pod_logs;
 mod ports;
 

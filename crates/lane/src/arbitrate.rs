@@ -4,6 +4,7 @@ use comity_core::Value;
 
 use crate::{
     copy::{Holder, holder, managed_label},
+    fence::Closed,
     target::Target,
 };
 
@@ -56,6 +57,8 @@ pub enum Refusal {
     NotEqual,
     /// It is being deleted.
     WaitingForRemoval,
+    /// The whole member is only read.
+    Fenced(Closed),
 }
 
 impl Refusal {
@@ -69,6 +72,7 @@ impl Refusal {
             Refusal::ReadOnly => "ReadOnly",
             Refusal::NotEqual => "NotEqual",
             Refusal::WaitingForRemoval => "WaitingForRemoval",
+            Refusal::Fenced(closed) => closed.code(),
         }
     }
 }
@@ -85,6 +89,7 @@ impl std::fmt::Display for Refusal {
             Refusal::ReadOnly => f.write_str("an object of this name exists and comity.dev/adopt is ReadOnly"),
             Refusal::NotEqual => f.write_str("an unmanaged object of this name exists and differs from the template"),
             Refusal::WaitingForRemoval => f.write_str("the object that was there is being deleted"),
+            Refusal::Fenced(closed) => closed.fmt(f),
         }
     }
 }

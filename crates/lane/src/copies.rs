@@ -2,10 +2,17 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use comity_core::{Value, object};
+use comity_core::{
+    Value,
+    marks::{self, Marked},
+    object,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -15,7 +22,7 @@ use crate::{
         reflector::{self, Known, Sink},
     },
     client::{ClientError, ClusterClient},
-    copy::{Applied, Copy},
+    copy::{Applied, Copy, Holder},
     target::Target,
 };
 
@@ -47,6 +54,7 @@ pub struct Copies {
     on_copy: OnCopy,
     on_silence: OnSilence,
     retry_now: Notify,
+    newest_epoch: AtomicU64,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
 }
 
@@ -85,8 +93,8 @@ impl Rows {
 impl Copies {
     /// An empty index that nothing feeds yet.
     pub fn new(target: Arc<Target>, hub: Arc<str>, on_copy: OnCopy, on_silence: OnSilence) -> Arc<Self> {
-        let rows = RwLock::new(Rows::default());
-        Arc::new(Self { target, hub, rows, on_copy, on_silence, retry_now: Notify::new(), watch: Mutex::new(None) })
+        let (rows, watch) = (RwLock::default(), Mutex::default());
+        Arc::new(Self { target, hub, rows, on_copy, on_silence, retry_now: Notify::new(), newest_epoch: AtomicU64::new(0), watch })
     }
 
     /// Follows the member through this client; a watch through an earlier one ends.
@@ -101,6 +109,7 @@ impl Copies {
     /// Forgets everything: another cluster answers under this name now.
     pub fn forget(&self) {
         *self.rows.write() = Rows::default();
+        self.newest_epoch.store(0, Ordering::Relaxed);
     }
 
     /// Ends the watch.
@@ -141,6 +150,18 @@ impl Copies {
         names.collect()
     }
 
+    /// Calls with namespace, name and record of every copy.
+    pub fn each(&self, mut look: impl FnMut(&str, &str, &Copy)) {
+        for (namespace, names) in &self.rows.read().by_namespace {
+            names.iter().for_each(|(name, copy)| look(namespace, name, copy));
+        }
+    }
+
+    /// The highest epoch of this hub that a mark has named here; 0 when none has.
+    pub fn newest_epoch(&self) -> u64 {
+        self.newest_epoch.load(Ordering::Relaxed)
+    }
+
     /// How many copies there are.
     pub fn len(&self) -> usize {
         self.rows.read().by_namespace.values().map(HashMap::len).sum()
@@ -149,6 +170,12 @@ impl Copies {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether it is known what the member has, or that it cannot be known now.
+    pub fn is_answered(&self) -> bool {
+        let rows = self.rows.read();
+        rows.synced || rows.trouble.is_some()
     }
 
     /// Whether the member's copies have been listed since the start.
@@ -205,7 +232,18 @@ impl Copies {
     }
 
     fn read(&self, live: &Value) -> Copy {
-        Copy::read(live, &self.target, &self.hub)
+        let copy = Copy::read(live, &self.target, &self.hub);
+        let epoch = match &copy.holder {
+            Holder::Nobody => 0,
+            Holder::Us(hold) => hold.epoch,
+            // a copy of another owner on this hub tells as much about the hub's age
+            Holder::Other(_) => match marks::read(live) {
+                Marked::Owned(mark) if mark.hub == *self.hub => mark.epoch,
+                _ => 0,
+            },
+        };
+        self.newest_epoch.fetch_max(epoch, Ordering::Relaxed);
+        copy
     }
 
     /// Replaces the record unless it is newer; what was applied is carried over. Whether something changed.

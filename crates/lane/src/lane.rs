@@ -14,8 +14,10 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    arbitrate::Refusal,
     client::ClusterClient,
     copies::Copies,
+    fence::{Closed, Fence, Standing, Tenure},
     job::{Done, Failure, Job, Notes, Runner, Step, Trouble},
     target::Target,
 };
@@ -88,6 +90,8 @@ pub struct LaneOptions {
     pub on_report: OnReport,
     /// Told when the member did not answer, so that its health is looked at now.
     pub on_silence: Arc<dyn Fn() + Send + Sync>,
+    /// Told of every change of [`Lane::standing`] but those that time makes. It must not block.
+    pub on_standing: Arc<dyn Fn(&Standing) + Send + Sync>,
 }
 
 /// The lane. Clones share it.
@@ -99,6 +103,7 @@ pub struct Lane {
 struct Inner {
     options: LaneOptions,
     client: RwLock<Option<ClusterClient>>,
+    fence: Mutex<Fence>,
     state: Mutex<State>,
     /// Jobs that began under an earlier number are given up.
     round: watch::Sender<u64>,
@@ -107,8 +112,8 @@ struct Inner {
 impl Lane {
     /// A lane without a connection: jobs wait.
     pub fn new(options: LaneOptions) -> Self {
-        let (client, state) = (RwLock::new(None), Mutex::new(State::default()));
-        Self { inner: Arc::new(Inner { options, client, state, round: watch::Sender::new(0) }) }
+        let (client, fence, state) = (RwLock::default(), Mutex::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { options, client, fence, state, round: watch::Sender::new(0) }) }
     }
 
     /// The connection from now on. Jobs that run through an earlier one are given up: it may be dead.
@@ -126,6 +131,62 @@ impl Lane {
     /// The member answers again: what waits is carried out now.
     pub fn resume(&self) {
         self.inner.state.lock().mend();
+        self.pump();
+    }
+
+    /// What may be done in the member now.
+    pub fn standing(&self) -> Standing {
+        self.inner.fence.lock().standing(Instant::now())
+    }
+
+    /// The copies of these owners have to be compared with them before anything is written.
+    pub fn expect(&self, owner_kind: &str) {
+        self.inner.fence.lock().expect(owner_kind);
+    }
+
+    /// The copies of these owners have been compared with them, or cannot be.
+    pub fn examined(&self, owner_kind: &str) {
+        self.fence(|fence| fence.examined(owner_kind));
+    }
+
+    /// Enough was waited for comparisons.
+    pub fn open(&self) {
+        self.fence(Fence::open);
+    }
+
+    /// What is known of the member's Lease.
+    pub fn lease(&self, tenure: Tenure) {
+        self.fence(|fence| fence.lease(tenure));
+    }
+
+    /// The member has seen a newer state of this hub: it is only read from now on.
+    pub fn behind(&self, why: &str) {
+        self.fence(|fence| fence.behind(why));
+    }
+
+    /// Another cluster answers under this name: everything is to be looked at again.
+    pub fn reset_fence(&self, owner_kinds: impl IntoIterator<Item = String>) {
+        self.fence(|fence| {
+            *fence = Fence::default();
+            owner_kinds.into_iter().for_each(|kind| fence.expect(&kind));
+        });
+    }
+
+    fn fence(&self, change: impl FnOnce(&mut Fence)) {
+        let now = Instant::now();
+        let (before, after) = {
+            let mut fence = self.inner.fence.lock();
+            let before = fence.standing(now);
+            change(&mut fence);
+            (before, fence.standing(now))
+        };
+        if before == after {
+            return;
+        }
+        if after == Standing::Open {
+            self.inner.state.lock().free_fenced();
+        }
+        (self.inner.options.on_standing)(&after);
         self.pump();
     }
 
@@ -170,6 +231,11 @@ impl Lane {
         let round = self.inner.round.subscribe();
         let Some(client) = self.client() else { return };
         loop {
+            match self.standing() {
+                Standing::Checking => return,
+                Standing::Closed(closed) => return self.refuse(&closed),
+                Standing::Open => {}
+            }
             let next = self.inner.state.lock().next(self.inner.options.concurrency, Instant::now());
             let Some(work) = next else { return };
             let (lane, client) = (self.clone(), client.clone());
@@ -213,6 +279,21 @@ impl Lane {
         self.pump();
     }
 
+    /// Everything that waits ends with this answer.
+    fn refuse(&self, closed: &Closed) {
+        loop {
+            let next = self.inner.state.lock().next(usize::MAX, Instant::now());
+            let Some(work) = next else { return };
+            let step = match &work.job {
+                Job::Apply(_) => Step::Update,
+                Job::Delete(_) => Step::Delete,
+                Job::Release(_) => Step::Release,
+            };
+            let failure = Failure { step, trouble: Trouble::Refused(Refusal::Fenced(closed.clone())) };
+            self.finish(work, Err(failure), Notes::default());
+        }
+    }
+
     fn ended(&self, work: queue::Work, result: Result<Done, Failure>, notes: Notes) {
         if let Err(failure) = &result
             && failure.is_unreachable()
@@ -225,6 +306,11 @@ impl Lane {
         if result.as_ref().is_err_and(Failure::is_rejected) {
             (self.inner.options.on_silence)();
         }
+        self.finish(work, result, notes);
+        self.pump();
+    }
+
+    fn finish(&self, work: queue::Work, result: Result<Done, Failure>, notes: Notes) {
         let result = result.map_err(Arc::new);
         let overload = result.as_ref().err().and_then(|failure| failure.overload());
         let report = Report {
@@ -260,7 +346,6 @@ impl Lane {
         (self.inner.options.on_report)(&report);
         // success has told the listener through the index; a failure, and a second job that waited, are told here
         copies.touch(&report.namespace, &report.name);
-        self.pump();
     }
 }
 

@@ -31,5 +31,10 @@ pub const ADDITIONS: &str = "comity.dev/additions";
 /// `strict`: KubeFed's behaviour to the letter.
 pub const COMPAT: &str = "comity.dev/compat";
 
+/// On the hub's system namespace: the hub's id, as ownership marks name it.
+pub const HUB_ID: &str = "comity.dev/hub-id";
+/// On the hub's system namespace: the hub's epoch.
+pub const HUB_EPOCH: &str = "comity.dev/hub-epoch";
+
 /// Namespaces that are never federated, beside the system namespace itself.
 pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "default"];

@@ -42,6 +42,22 @@ pub async fn bootstrap(hub: &ClusterClient) -> Result<(), ClientError> {
     hub.patch(&namespaces, "", keys::SYSTEM_NAMESPACE, None, PatchKind::Merge, &done, MANAGER, false).await.map(drop)
 }
 
+/// Writes on the system namespace who the hub is, for tools that compare marks in members.
+///
+/// # Errors
+/// The hub refused it, or did not answer.
+pub async fn announce(hub: &ClusterClient, hub_id: &str, epoch: u64) -> Result<(), ClientError> {
+    let namespaces = GroupVersionResource::new("", "v1", "namespaces");
+    let epoch = epoch.to_string();
+    let system = hub.get(&namespaces, "", keys::SYSTEM_NAMESPACE).await?.unwrap_or_default();
+    let says = |key: &str| object::annotation(&system, key);
+    if says(keys::HUB_ID) == Some(hub_id) && says(keys::HUB_EPOCH) == Some(&epoch) {
+        return Ok(());
+    }
+    let patch = json!({"metadata": {"annotations": {keys::HUB_ID: hub_id, keys::HUB_EPOCH: epoch}}});
+    hub.patch(&namespaces, "", keys::SYSTEM_NAMESPACE, None, PatchKind::Merge, &patch, MANAGER, false).await.map(drop)
+}
+
 /// Applies a definition without force: a conflict means that it is somebody else's.
 async fn install(hub: &ClusterClient, definition: &Value) -> Result<(), ClientError> {
     let gvr = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use crate::{
-    gather,
+    fence, gather,
     model::{Hub, Observed},
     plan::{self, Plan, sooner},
     status,
@@ -220,6 +220,7 @@ impl Controller for Federation {
             return Outcome::Again(UNREAD);
         }
         let seen = gather::observe(self, &running, object);
+        fence::compare(self, &seen);
         let now = rfc3339(Timestamp::now());
         let planned = if object::is_deleting(&seen.object) {
             Ok(plan::removal(&seen, &validate::deletion(&seen.object).unwrap_or_default()))

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use comity_api_kubefed::{cluster, federated::Placement, keys};
 use comity_core::{Value, object};
 use comity_fleet::Member;
-use comity_lane::{Attempt, Seen};
+use comity_lane::{Attempt, Seen, Standing};
 use tokio::time::Instant;
 
 use crate::{
@@ -42,6 +42,10 @@ fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &st
         health: member.health(),
         copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
         autoscaler: autoscalers::of(member, kind, namespace, name),
+        closed: match member.lane.standing() {
+            Standing::Closed(closed) => Some(closed),
+            Standing::Checking | Standing::Open => None,
+        },
         progress: copies.and_then(|copies| member.lane.attempt(&copies, namespace, name)).map_or(Progress::Idle, progress),
     }
 }

@@ -8,6 +8,7 @@ pub mod admission;
 mod autoscalers;
 pub mod bootstrap;
 pub mod domain;
+mod fence;
 mod gather;
 pub mod model;
 pub mod plan;
@@ -20,7 +21,7 @@ mod words;
 use std::sync::{Arc, OnceLock, Weak};
 
 use comity_core::GroupVersionResource;
-use comity_fleet::{Connect, Fleet, FleetOptions};
+use comity_fleet::{Connect, Fleet, FleetOptions, LeaseTimes};
 use comity_lane::{Cache, ClusterClient, Interest};
 use comity_runtime::Queue;
 use tokio::{sync::Notify, task::JoinHandle};
@@ -40,6 +41,10 @@ pub struct Config {
     pub hub_id: String,
     /// The hub's epoch: grows whenever the hub is restored, migrated or recovered.
     pub epoch: u64,
+    /// The instance of the hub: the same after a restart, another one for a clone of its data. What follows the last `_` counts.
+    pub instance: String,
+    /// Times of the members' Leases.
+    pub lease: LeaseTimes,
     /// Objects that are planned at a time.
     pub workers: usize,
     /// Writes at a time to one member.
@@ -53,7 +58,8 @@ impl Config {
     pub fn new(hub: ClusterClient, hub_id: &str, epoch: u64) -> Self {
         let namespace = comity_api_kubefed::keys::SYSTEM_NAMESPACE.to_owned();
         let connect = comity_fleet::over_the_network();
-        Self { hub, namespace, hub_id: hub_id.to_owned(), epoch, workers: 32, member_concurrency: 16, connect }
+        let (hub_id, instance) = (hub_id.to_owned(), hub_id.to_owned());
+        Self { hub, namespace, hub_id, epoch, instance, lease: LeaseTimes::default(), workers: 32, member_concurrency: 16, connect }
     }
 }
 
@@ -76,6 +82,7 @@ impl Handle {
         for task in self.tasks.drain(..) {
             let _ = task.await;
         }
+        self.fleet.give_back_leases().await;
     }
 }
 
@@ -97,6 +104,8 @@ pub fn start(config: Config) -> Handle {
         namespace: config.namespace.clone(),
         hub_id: config.hub_id.as_str().into(),
         epoch: config.epoch,
+        instance: config.instance,
+        lease: config.lease,
         concurrency: config.member_concurrency,
         connect: config.connect.clone(),
         on_event: Arc::new(move |event| late(&of_event).into_iter().for_each(|f| f.fleet_changed(event))),

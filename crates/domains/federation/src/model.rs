@@ -8,7 +8,7 @@ use comity_api_kubefed::{
 };
 use comity_core::{GroupKind, Value};
 use comity_fleet::Health;
-use comity_lane::{Seen, Target, arbitrate::Adopt};
+use comity_lane::{Closed, Seen, Target, arbitrate::Adopt};
 use comity_placement::NamespaceRule;
 
 /// Label that every copy of a federated object carries.
@@ -92,6 +92,8 @@ pub struct MemberSeen {
     pub copy: Seen,
     /// Where the last job stands.
     pub progress: Progress,
+    /// Why the whole member is only read, if it is.
+    pub closed: Option<Closed>,
     /// Whether an autoscaler there sets the copy's replicas.
     pub autoscaler: Autoscaler,
 }

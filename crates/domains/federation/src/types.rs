@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::Federation,
+    fence,
     model::{FederatedType, MANAGER},
 };
 
@@ -103,6 +104,7 @@ async fn update(federation: &Arc<Federation>, configs: &[Arc<Value>]) {
         if federation.running(&owner_kind).is_none() {
             let running = Arc::new(start(federation, config));
             federation.types.write().insert(owner_kind, running.clone());
+            fence::examine_all(federation, &running);
             // events that came before the type was known to run
             federation.look_again_at(&running);
         }
@@ -156,6 +158,9 @@ fn owner_changed(federation: &Federation, kind: &FederatedType, event: &CacheEve
         CacheEvent::Applied { new, .. } => new,
         CacheEvent::Deleted(last) => last,
         CacheEvent::Synced => {
+            if let Some(running) = federation.running(&kind.target.owner_kind) {
+                fence::examine_all(federation, &running);
+            }
             if kind.is_namespace {
                 federation.look_again();
             }
@@ -186,6 +191,9 @@ fn spec_changed(event: &CacheEvent) -> bool {
 fn copy_changed(federation: &Federation, kind: &FederatedType, cluster: &str, namespace: &str, name: &str) {
     if name.is_empty() {
         if let Some(running) = federation.running(&kind.target.owner_kind) {
+            if let Some(member) = federation.fleet.member(cluster) {
+                fence::examine(federation, &running, &member);
+            }
             federation.look_again_at(&running);
         }
         return;

@@ -22,7 +22,7 @@ fn refused(refusal: &Refusal, step: Step) -> &'static str {
     match refusal {
         Refusal::ManagedLabelFalse => "ManagedLabelFalse",
         Refusal::OwnedByOther(_) | Refusal::AlreadyExists | Refusal::ReadOnly | Refusal::NotEqual => "AlreadyExists",
-        Refusal::HubBehind { .. } => failed(step),
+        Refusal::HubBehind { .. } | Refusal::Fenced(_) => failed(step),
         Refusal::WaitingForRemoval => "WaitingForRemoval",
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Attempt, Urgency, contest::Contests, pauses};
 use crate::{
+    arbitrate::Refusal,
     backoff::Backoff,
     copies::Copies,
     job::{Done, Failure, Job, Step, Trouble},
@@ -236,6 +237,15 @@ impl State {
             slot.failed.is_some() || slot.waiting.is_some() || slot.running.is_some()
         });
         freed
+    }
+
+    /// What was refused because the whole member was only read may be tried again.
+    pub fn free_fenced(&mut self) {
+        let fenced = |failed: &Failed| matches!(failed.failure.trouble, Trouble::Refused(Refusal::Fenced(_)));
+        self.slots.retain(|_, slot| {
+            slot.failed.take_if(|failed| fenced(failed));
+            slot.failed.is_some() || slot.waiting.is_some() || slot.running.is_some()
+        });
     }
 
     pub fn pending(&self) -> usize {

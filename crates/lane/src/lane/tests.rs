@@ -124,7 +124,9 @@ fn bench() -> Bench {
             tell.send(format!("{} {result}", report.name)).ok();
         }),
         on_silence: Arc::new(|| {}),
+        on_standing: Arc::new(|_| {}),
     });
+    lane.lease(Tenure::Unguarded);
     lane.connect(Some(api.client()));
     let copies = Copies::new(Arc::new(target()), "h".into(), Arc::new(|_, _| {}), Arc::new(|| {}));
     Bench { api, lane, copies, reports }
@@ -305,4 +307,48 @@ async fn jobs_on_a_dead_connection_do_not_keep_others_waiting() {
     assert_eq!(bench.report().await, "c Created");
     assert!(started.elapsed() < Duration::from_secs(1));
     assert!(bench.lane.attempt(&bench.copies, "ns", "a").is_none(), "who is told asks again");
+}
+
+fn closed_bench(tenure: Tenure) -> Bench {
+    let bench = bench();
+    bench.lane.reset_fence(["FederatedConfigMap.types.kubefed.io".to_owned()]);
+    bench.lane.lease(tenure);
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_of_a_member_before_its_copies_have_been_compared() {
+    let mut bench = closed_bench(Tenure::Unguarded);
+    bench.submit("n", apply("n", "v", None));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bench.asked(), "");
+    bench.lane.examined("FederatedConfigMap.types.kubefed.io");
+    assert_eq!(bench.report().await, "n Created");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_hub_writes_nothing_and_says_why() {
+    let mut bench = closed_bench(Tenure::Unguarded);
+    bench.submit("waiting", apply("waiting", "v", None));
+    bench.lane.behind("the Lease names revision 9");
+    for name in ["waiting", "later"] {
+        if name == "later" {
+            bench.submit(name, Job::Delete(Delete { uid: "u".into(), resource_version: "1".into(), options: DeleteOptions::default() }));
+        }
+        let report = bench.report().await;
+        assert!(report.starts_with(name) && report.contains("comity hub recover") && report.contains("revision 9"), "{report}");
+    }
+    assert_eq!(bench.asked(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_for_another_holder_is_done_as_soon_as_the_lease_is_ours() {
+    let mut bench = closed_bench(Tenure::Other("other_1".into()));
+    bench.lane.open();
+    bench.submit("n", apply("n", "v", None));
+    assert!(bench.report().await.contains("other_1"));
+    bench.lane.lease(Tenure::Until(Instant::now() + Duration::from_secs(30)));
+    assert!(bench.lane.attempt(&bench.copies, "ns", "n").is_none(), "the refusal holds nothing up");
+    bench.submit("n", apply("n", "v", None));
+    assert_eq!(bench.report().await, "n Created");
 }

@@ -117,6 +117,18 @@ fn settle(verdict: &mut Verdict, member: Option<&MemberSeen>, wake: &mut Option<
         verdict.contested = Some(fault.message.clone());
     }
     let Some(job) = &verdict.job else { return };
+    if let Some(closed) = &member.closed {
+        let status = match job {
+            Job::Apply(apply) if apply.uid.is_some() => "UpdateFailed",
+            Job::Apply(_) => "CreationFailed",
+            Job::Delete(_) => "DeletionFailed",
+            Job::Release(_) => "LabelRemovalFailed",
+        };
+        verdict.fault = Some(Fault::new(status, closed.code(), closed.to_string()));
+        verdict.unread = false;
+        verdict.job = None;
+        return;
+    }
     let due = job.fingerprint();
     match &member.progress {
         Progress::Pending { fingerprint, since } if *fingerprint == due => {

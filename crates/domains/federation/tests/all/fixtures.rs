@@ -13,7 +13,7 @@ use comity_federation::{
 };
 use comity_fleet::Health;
 use comity_lane::{
-    Copy, Holder, Job, Seen,
+    Closed, Copy, Holder, Job, Seen,
     copy::{Applied, Hold},
 };
 
@@ -152,12 +152,14 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         _ => Health::Ready,
     };
     let labels = facts["labels"].as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect();
+    let closed = facts["closed"].as_str().map(|why| Closed::HubBehind(why.into()));
     let autoscaler = match &facts["autoscaler"] {
         Value::Null => Autoscaler::None,
         Value::Object(unread) => Autoscaler::Unread(unread["unread"].as_str().unwrap().to_owned()),
         name => Autoscaler::Named(name.as_str().unwrap().to_owned()),
     };
-    let mut member = MemberSeen { labels, health, copy: copy(seen, name, facts, &autoscaler), progress: Progress::Idle, autoscaler };
+    let mut member =
+        MemberSeen { labels, health, copy: copy(seen, name, facts, &autoscaler), progress: Progress::Idle, autoscaler, closed };
     let due = due(seen, name, &member);
     member.progress = match &facts["progress"] {
         Value::Null => Progress::Idle,

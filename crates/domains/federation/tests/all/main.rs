@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 mod fixtures;
+mod ownership;
 mod properties;
 mod scenarios;
 mod world;

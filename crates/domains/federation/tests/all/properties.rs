@@ -58,6 +58,7 @@ fn member() -> impl Strategy<Value = MemberSeen> {
         copy,
         progress: Progress::Idle,
         autoscaler,
+        closed: None,
     })
 }
 

@@ -17,7 +17,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 pub struct World {
     pub hub: ClusterClient,
     pub members: Vec<ClusterClient>,
-    federation: Option<Handle>,
+    pub federation: Option<Handle>,
     /// The hub, then the members.
     pub clusters: Vec<Cluster>,
     _alone: Option<MutexGuard<'static, ()>>,
@@ -67,7 +67,12 @@ impl World {
         if let Some(running) = self.federation.take() {
             running.shutdown().await;
         }
-        self.federation = Some(comity_federation::start(Config::new(self.hub.clone(), "hub-under-test", 1)));
+        self.begin(1);
+    }
+
+    /// Starts federation in this epoch of the hub.
+    pub fn begin(&mut self, epoch: u64) {
+        self.federation = Some(comity_federation::start(Config::new(self.hub.clone(), "hub-under-test", epoch)));
     }
 
     /// Ends `cluster<index + 1>`.
@@ -77,14 +82,7 @@ impl World {
 
     /// Makes Secret and KubeFedCluster of `cluster<index + 1>`.
     pub async fn join(&self, index: usize) {
-        let cluster = &self.clusters[index + 1];
-        let name = cluster.name();
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
-            "data": {"token": BASE64_STANDARD.encode(cluster.token())}});
-        self.hub.create(&gvr("", "secrets"), "kube-federation-system", &secret, "test").await.unwrap();
-        let joined = json!({"apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": {"name": name, "labels": {"name": name}},
-            "spec": {"apiEndpoint": cluster.url(), "caBundle": BASE64_STANDARD.encode(cluster.ca()), "secretRef": {"name": name}}});
-        self.hub.create(&gvr("core.kubefed.io", "kubefedclusters"), "kube-federation-system", &joined, "test").await.unwrap();
+        join_to(&self.hub, &self.clusters[index + 1]).await;
     }
 
     /// Applies an object as a user of the hub would.
@@ -98,6 +96,17 @@ impl World {
         let cache = Cache::start(on.clone(), Interest { project: None, ..Interest::all(gvr) }, Arc::new(move |_| tell.notify_one()));
         Watched { cache, changed }
     }
+}
+
+/// Makes Secret and KubeFedCluster of a cluster on a hub.
+pub async fn join_to(hub: &ClusterClient, cluster: &Cluster) {
+    let name = cluster.name();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+        "data": {"token": BASE64_STANDARD.encode(cluster.token())}});
+    hub.create(&gvr("", "secrets"), "kube-federation-system", &secret, "test").await.unwrap();
+    let joined = json!({"apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": {"name": name, "labels": {"name": name}},
+        "spec": {"apiEndpoint": cluster.url(), "caBundle": BASE64_STANDARD.encode(cluster.ca()), "secretRef": {"name": name}}});
+    hub.create(&gvr("core.kubefed.io", "kubefedclusters"), "kube-federation-system", &joined, "test").await.unwrap();
 }
 
 pub async fn apply(on: &ClusterClient, object: &Value) -> Value {
