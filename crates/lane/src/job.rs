@@ -128,8 +128,8 @@ enum Found {
     Nothing,
     /// It says what is wanted, as this hub applied it.
     AsApplied(Value),
-    /// It may be written under this uid.
-    Writable(String),
+    /// It may be written.
+    Writable(Value),
     /// It changed under the hands.
     Moved(ClientError),
 }
@@ -233,13 +233,19 @@ impl Runner<'_> {
 
     async fn apply(&self, apply: &Apply, notes: &mut Notes) -> Result<Done, Failure> {
         let mut uid = apply.uid.clone().filter(|uid| !self.must_look(uid));
+        let mut before = uid.as_ref().map(|_| self.version());
         let mut conflict = None;
         for _ in 0..ROUNDS {
             if uid.is_none() {
                 match self.find(apply, notes).await? {
-                    Found::Nothing => {}
-                    Found::AsApplied(live) => return Ok(self.applied(&live, apply.content, Step::Update)),
-                    Found::Writable(found) => uid = Some(found),
+                    Found::Nothing => before = None,
+                    Found::AsApplied(live) => {
+                        return Ok(self.applied(&live, apply.content, Some(object::resource_version(&live).to_owned())));
+                    }
+                    Found::Writable(found) => {
+                        uid = Some(object::uid(&found).to_owned());
+                        before = Some(object::resource_version(&found).to_owned());
+                    }
                     Found::Moved(error) => {
                         conflict = Some(error);
                         continue;
@@ -252,7 +258,7 @@ impl Runner<'_> {
                 object::set(&mut body, &["metadata", "uid"], uid.as_str().into());
             }
             match self.patch(PatchKind::Apply { force: true }, &body, false).await {
-                Ok(answer) => return Ok(self.applied(&answer, apply.content, step)),
+                Ok(answer) => return Ok(self.applied(&answer, apply.content, before)),
                 Err(error) if missing_namespace(&error) => match &apply.namespace {
                     Some(namespace) if !notes.made_namespace => {
                         self.make_namespace(namespace).await.map_err(Failure::client(step))?;
@@ -281,16 +287,20 @@ impl Runner<'_> {
         }
     }
 
-    fn applied(&self, answer: &Value, content: u64, step: Step) -> Done {
-        let before = match self.copies.see(self.namespace, self.name) {
-            Seen::Present(copy) => Some(copy.resource_version.clone()),
-            _ => None,
-        };
+    /// `before` is the state that the write was made on: the watch may tell the new one before the answer does.
+    fn applied(&self, answer: &Value, content: u64, before: Option<String>) -> Done {
         self.copies.wrote(answer, content);
-        match step {
-            Step::Create => Done::Created,
-            _ if before.is_some_and(|version| version == *object::resource_version(answer)) => Done::Unchanged,
-            _ => Done::Updated,
+        match before {
+            None => Done::Created,
+            Some(version) if version == object::resource_version(answer) => Done::Unchanged,
+            Some(_) => Done::Updated,
+        }
+    }
+
+    fn version(&self) -> String {
+        match self.copies.see(self.namespace, self.name) {
+            Seen::Present(copy) => copy.resource_version.to_string(),
+            _ => String::new(),
         }
     }
 
@@ -314,7 +324,7 @@ impl Runner<'_> {
                 self.take_over(&live).await?;
             }
         }
-        Ok(Found::Writable(object::uid(&live).to_owned()))
+        Ok(Found::Writable(live))
     }
 
     /// A copy of ours that this process did not leave so: is there anything to write, and what stands in the way?
@@ -334,7 +344,7 @@ impl Runner<'_> {
         {
             return if error.is_conflict() { Ok(Found::Moved(error)) } else { Err(Failure::client(Step::Update)(error)) };
         }
-        Ok(Found::Writable(object::uid(&live).to_owned()))
+        Ok(Found::Writable(live))
     }
 
     async fn delete(&self, delete: &Delete) -> Result<Done, Failure> {

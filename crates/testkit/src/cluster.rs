@@ -44,15 +44,20 @@ impl Cluster {
             Kind::Embedded => Controllers::None,
             Kind::EmbeddedHub => Controllers::Hub,
             Kind::EmbeddedMember => Controllers::Member,
-            Kind::Real(parts) => {
-                let programs = cache::tool_or_skip(test, RealCluster::find(parts))?;
-                let starting = programs.clone();
-                let started = tokio::task::spawn_blocking(move || starting.start()).await;
-                let cluster = started.unwrap_or_else(|e| panic!("{name}: {e}")).unwrap_or_else(|e| panic!("{name}: {e:#}"));
-                return Some(Self { name: name.to_owned(), made_of: Made::Real(Box::new((programs, Some(cluster)))) });
-            }
+            Kind::Real(parts) => return Some(Self::of_programs(name, cache::tool_or_skip(test, RealCluster::find(parts))?).await),
         };
         Some(Self::embedded(name, controllers).await)
+    }
+
+    /// Starts upstream's programs as they are set up.
+    ///
+    /// # Panics
+    /// They do not start: the test cannot go on.
+    pub async fn of_programs(name: &str, programs: Programs) -> Self {
+        let starting = programs.clone();
+        let started = tokio::task::spawn_blocking(move || starting.start()).await;
+        let cluster = started.unwrap_or_else(|e| panic!("{name}: {e}")).unwrap_or_else(|e| panic!("{name}: {e:#}"));
+        Self { name: name.to_owned(), made_of: Made::Real(Box::new((programs, Some(cluster)))) }
     }
 
     async fn embedded(name: &str, controllers: Controllers) -> Self {

@@ -8,9 +8,11 @@ mod embedded;
 pub mod fault;
 pub mod proxy;
 pub mod upstream;
+mod webhook;
 
 pub use cluster::{Cluster, Kind};
 pub use comity_testkit_core::real::Parts;
 pub use fault::{Fault, Gate};
 pub use proxy::Proxy;
 pub use upstream::{Answer, BoxError, Upstream};
+pub use webhook::Webhook;

@@ -1,8 +1,11 @@
 //! The tests of federation: situations as files, properties, and scenarios over embedded and real clusters.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod audit;
+mod drift;
 mod fixtures;
 mod ownership;
 mod properties;
 mod scenarios;
+mod webhook;
 mod world;

@@ -33,6 +33,11 @@ pub fn gvr(group: &str, resource: &str) -> GroupVersionResource {
     GroupVersionResource::new(group, if group.ends_with("kubefed.io") { "v1beta1" } else { "v1" }, resource)
 }
 
+/// Whoever starts real control planes is the only one.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().await
+}
+
 impl World {
     /// In this process.
     pub async fn embedded(members: usize) -> Self {
@@ -47,10 +52,15 @@ impl World {
     /// Of a hub and so many members of a kind each.
     pub async fn of(test: &str, hub: Kind, member: Kind, members: usize) -> Option<Self> {
         let real = [hub, member].iter().any(|kind| matches!(kind, Kind::Real(_)));
-        let alone = if real { Some(ALONE.lock().await) } else { None };
+        let alone = if real { Some(alone().await) } else { None };
         let names: Vec<String> = std::iter::once("hub".to_owned()).chain((1..=members).map(|i| format!("cluster{i}"))).collect();
         let starts = names.iter().enumerate().map(|(index, name)| Cluster::start(test, name, if index == 0 { hub } else { member }));
         let clusters: Vec<Cluster> = futures::future::join_all(starts).await.into_iter().collect::<Option<_>>()?;
+        Some(Self::over(clusters, alone).await)
+    }
+
+    /// Over a hub and members that run.
+    pub async fn over(clusters: Vec<Cluster>, alone: Option<MutexGuard<'static, ()>>) -> Self {
         let hub = clusters[0].client();
         comity_federation::bootstrap(&hub).await.unwrap();
         let federation = Some(comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1)));
@@ -59,7 +69,7 @@ impl World {
         for index in 0..world.members.len() {
             world.join(index).await;
         }
-        Some(world)
+        world
     }
 
     /// Stops federation and starts it anew, as a restart of the hub does.
