@@ -8,5 +8,7 @@ pub mod http2;
 pub mod limits;
 pub mod objects;
 pub mod process;
+pub mod program;
 pub mod report;
+pub mod share;
 pub mod timing;

@@ -1,6 +1,6 @@
 //! The clusters: started, joined, and stopped in every case.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use comity_lane::ClusterClient;
@@ -16,20 +16,6 @@ pub(crate) struct Fleet {
     kubeconfig: Kubeconfig,
     // The folders of the processes' logs, removed last.
     _homes: Vec<Home>,
-}
-
-/// The program to measure.
-pub(crate) fn program(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe().context("finding this program's folder")?.with_file_name("comity"),
-    };
-    anyhow::ensure!(
-        path.is_file(),
-        "there is no `comity` at {}: build it with `cargo build --release --package comity`, or say where it is with --comity",
-        path.display()
-    );
-    path.canonicalize().with_context(|| format!("resolving {}", path.display()))
 }
 
 /// The name of a member, counted from 1.

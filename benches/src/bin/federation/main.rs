@@ -65,7 +65,7 @@ impl Limits {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let comity = fleet::program(arguments.comity.as_deref())?;
+    let comity = comity_benches::program::find(arguments.comity.as_deref())?;
     let most = arguments.objects.last().copied().unwrap_or(0);
     anyhow::ensure!(
         arguments.repairs <= most,
