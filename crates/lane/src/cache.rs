@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::client::{ClientError, ClusterClient};
-use store::Objects;
+use store::{Incoming, Objects};
 
 /// What a cache holds.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Interest {
     pub field_selector: String,
     /// Cuts every object down before it is kept; name, namespace, uid and resourceVersion must stay.
     pub project: Option<fn(&mut Value)>,
+    /// Objects are kept as text and parsed at every look: for resources with many objects that are seldom looked at.
+    pub packed: bool,
 }
 
 impl Interest {
@@ -89,21 +91,26 @@ impl Shared {
 }
 
 impl reflector::Sink for Shared {
-    fn missing(&self, listed: &[Value], _revision: &str) -> Vec<reflector::Known> {
+    type Item = Incoming;
+
+    fn keep(&self, object: Value) -> Incoming {
+        Incoming::of(object, self.interest.packed)
+    }
+
+    fn missing(&self, listed: &[Incoming], _revision: &str) -> Vec<reflector::Known> {
         self.objects.missing(listed)
     }
 
-    fn listed(&self, items: Vec<Value>, revision: &str) {
-        let mut events = Vec::new();
-        self.objects.replace(items, &mut events);
-        self.publish(&events, revision);
+    fn listed(&self, items: Vec<Incoming>, revision: &str) {
+        self.objects.replace(items, &mut |event| (self.on_event)(event));
+        self.publish(&[], revision);
         // whoever is told this finds `is_synced` true
         (self.on_event)(&CacheEvent::Synced);
     }
 
     fn changed(&self, object: Value, revision: &str) {
         let mut events = Vec::new();
-        self.objects.put(object, &mut events);
+        self.objects.put(self.keep(object), &mut events);
         self.publish(&events, revision);
     }
 
@@ -162,6 +169,11 @@ impl Cache {
     /// All objects, by namespace and name.
     pub fn list(&self) -> Vec<Arc<Value>> {
         self.shared.objects.list()
+    }
+
+    /// Namespaces and names of all objects.
+    pub fn names(&self) -> Vec<(String, String)> {
+        self.shared.objects.names()
     }
 
     /// The objects of one namespace, by name.

@@ -248,8 +248,21 @@ impl Copies {
 
     /// Replaces the record unless it is newer; what was applied is carried over. Whether something changed.
     fn put_newer(&self, rows: &mut Rows, live: &Value) -> bool {
-        let mut copy = self.read(live);
-        let (namespace, name) = (object::namespace(live), object::name(live));
+        rows.put_newer(object::namespace(live), object::name(live), self.read(live))
+    }
+}
+
+/// One object of a list.
+pub(crate) struct Row {
+    namespace: Arc<str>,
+    name: Box<str>,
+    copy: Copy,
+}
+
+impl Rows {
+    /// Replaces the record unless it is newer; what was applied is carried over. Whether something changed.
+    fn put_newer(&mut self, namespace: &str, name: &str, mut copy: Copy) -> bool {
+        let rows = self;
         if let Some(known) = rows.get(namespace, name).filter(|known| known.uid == copy.uid) {
             if known.revision() >= copy.revision() {
                 return false;
@@ -271,8 +284,14 @@ impl Drop for Copies {
 }
 
 impl Sink for Copies {
-    fn missing(&self, listed: &[Value], revision: &str) -> Vec<Known> {
-        let listed: HashSet<(&str, &str)> = listed.iter().map(|i| (object::namespace(i), object::name(i))).collect();
+    type Item = Row;
+
+    fn keep(&self, object: Value) -> Row {
+        Row { namespace: object::namespace(&object).into(), name: object::name(&object).into(), copy: self.read(&object) }
+    }
+
+    fn missing(&self, listed: &[Row], revision: &str) -> Vec<Known> {
+        let listed: HashSet<(&str, &str)> = listed.iter().map(|row| (&*row.namespace, &*row.name)).collect();
         let revision: u64 = revision.parse().unwrap_or(0);
         let rows = self.rows.read();
         let all = rows.by_namespace.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, copy)| (namespace, name, copy)));
@@ -285,12 +304,12 @@ impl Sink for Copies {
         self.forget();
     }
 
-    fn listed(&self, items: Vec<Value>, revision: &str) {
+    fn listed(&self, items: Vec<Row>, revision: &str) {
         let mut changed = BTreeSet::new();
         let news;
         {
             let mut rows = self.rows.write();
-            let listed: BTreeSet<(&str, &str)> = items.iter().map(|i| (object::namespace(i), object::name(i))).collect();
+            let listed: BTreeSet<(&str, &str)> = items.iter().map(|row| (&*row.namespace, &*row.name)).collect();
             let revision: u64 = revision.parse().unwrap_or(0);
             let gone: Vec<(Arc<str>, Box<str>)> = rows
                 .by_namespace
@@ -306,9 +325,10 @@ impl Sink for Copies {
             }
             let first = !rows.synced;
             news = first || rows.trouble.is_some();
-            for item in &items {
-                if self.put_newer(&mut rows, item) || first {
-                    changed.insert((object::namespace(item).to_owned(), object::name(item).to_owned()));
+            drop(listed);
+            for Row { namespace, name, copy } in items {
+                if rows.put_newer(&namespace, &name, copy) || first {
+                    changed.insert((namespace.to_string(), name.into_string()));
                 }
             }
             rows.synced = true;
@@ -449,7 +469,7 @@ mod tests {
     #[test]
     fn a_change_of_what_others_own_is_no_news() {
         let (copies, told) = copies();
-        copies.listed(vec![live(5, "v")], "5");
+        copies.listed(vec![copies.keep(live(5, "v"))], "5");
         told.lock().clear();
         let mut other = live(6, "v");
         other["data"]["theirs"] = "x".into();

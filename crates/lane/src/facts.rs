@@ -10,7 +10,7 @@ use crate::{
     cache::{
         CacheEvent, Interest,
         reflector::{self, Known, Sink},
-        store::Objects,
+        store::{Incoming, Objects},
     },
     client::{ClientError, ClusterClient},
 };
@@ -63,7 +63,7 @@ impl Facts {
     /// Forgets everything: another cluster answers under this name now.
     pub fn forget(&self) {
         *self.state.write() = State::default();
-        self.objects.replace(Vec::new(), &mut Vec::new());
+        self.objects.replace(Vec::new(), &mut |_| {});
     }
 
     /// Ends the watch.
@@ -111,19 +111,24 @@ impl Drop for Facts {
 }
 
 impl Sink for Facts {
-    fn missing(&self, listed: &[Value], _: &str) -> Vec<Known> {
+    type Item = Incoming;
+
+    fn keep(&self, object: Value) -> Incoming {
+        Incoming::of(object, self.interest.packed)
+    }
+
+    fn missing(&self, listed: &[Incoming], _: &str) -> Vec<Known> {
         self.objects.missing(listed)
     }
 
-    fn listed(&self, items: Vec<Value>, _: &str) {
-        let mut events = Vec::new();
-        self.objects.replace(items, &mut events);
+    fn listed(&self, items: Vec<Incoming>, _: &str) {
+        // whoever is told of an object of the first list finds that the list was read
         let news = {
             let mut state = self.state.write();
             state.trouble = None;
             !std::mem::replace(&mut state.read, true)
         };
-        self.tell(&events);
+        self.objects.replace(items, &mut |event| (self.on_fact)(event));
         if news {
             self.tell(&[CacheEvent::Synced]);
         }
@@ -131,7 +136,7 @@ impl Sink for Facts {
 
     fn changed(&self, object: Value, _: &str) {
         let mut events = Vec::new();
-        self.objects.put(object, &mut events);
+        self.objects.put(self.keep(object), &mut events);
         self.tell(&events);
     }
 
@@ -183,7 +188,7 @@ mod tests {
     fn what_was_read_stays_known_when_the_member_falls_silent() {
         let (facts, told) = facts();
         assert_eq!(facts.knowledge(), Knowledge::Unread(String::new()));
-        facts.listed(vec![thing()], "1");
+        facts.listed(vec![facts.keep(thing())], "1");
         facts.trouble(Some(&ClientError::Timeout));
         assert_eq!(facts.knowledge(), Knowledge::Read);
         assert_eq!(facts.in_namespace("ns").len(), 1);

@@ -72,8 +72,8 @@ impl Federation {
 
     /// All objects of one type are looked at again.
     pub(crate) fn look_again_at(&self, running: &Running) {
-        for object in running.cache.list() {
-            self.queue.add(running.key(object::namespace(&object), object::name(&object)), Priority::Resync);
+        for (namespace, name) in running.cache.names() {
+            self.queue.add(running.key(&namespace, &name), Priority::Resync);
         }
     }
 

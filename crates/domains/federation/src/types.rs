@@ -118,7 +118,7 @@ fn start(federation: &Arc<Federation>, config: FederatedTypeConfig) -> Running {
     let kind = Arc::new(FederatedType::of(&config));
     let cache = {
         let (weak, kind) = (Arc::downgrade(federation), kind.clone());
-        let interest = Interest { project: Some(slim), ..Interest::all(config.spec.federated_type.gvr()) };
+        let interest = Interest { project: Some(slim), packed: true, ..Interest::all(config.spec.federated_type.gvr()) };
         Cache::start(
             federation.hub.clone(),
             interest,

@@ -112,7 +112,7 @@ impl Informers {
             let interest = match depth {
                 Depth::Whole => Interest::all(gvr.clone()),
                 Depth::Named(name) => Interest { field_selector: format!("metadata.name={name}"), ..Interest::all(gvr.clone()) },
-                Depth::Metadata => Interest { project: Some(only_metadata), ..Interest::all(gvr.clone()) },
+                Depth::Metadata => Interest { project: Some(only_metadata), packed: true, ..Interest::all(gvr.clone()) },
             };
             Informer { cache: Cache::start(self.client.clone(), interest, on_event), listeners }
         });

@@ -22,12 +22,16 @@ pub(crate) struct Known {
 
 /// Takes in what a reflector reads. Nothing here may block.
 pub(crate) trait Sink: Send + Sync {
+    /// What is kept of an object of a list.
+    type Item: Send;
+    /// Cuts an object of a list down at once, so that a long list is never in memory as objects.
+    fn keep(&self, object: Value) -> Self::Item;
     /// What was taken in before and is not in a list of this revision, though it should be if it still exists.
-    fn missing(&self, listed: &[Value], revision: &str) -> Vec<Known>;
+    fn missing(&self, listed: &[Self::Item], revision: &str) -> Vec<Known>;
     /// The cluster has been set back to an earlier state: what was told of later ones is void. A list follows.
     fn set_back(&self) {}
     /// A whole list: what it does not name does not exist.
-    fn listed(&self, items: Vec<Value>, revision: &str);
+    fn listed(&self, items: Vec<Self::Item>, revision: &str);
     /// An object appeared or changed.
     fn changed(&self, object: Value, revision: &str);
     /// An object is gone; its last state.
@@ -49,7 +53,7 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(15);
 /// Servers send a bookmark every minute: a connection on which nothing came for so long is dead.
 const QUIET: Duration = Duration::from_secs(150);
 /// Objects per page of a list.
-const PAGE: u32 = 1000;
+const PAGE: u32 = 500;
 /// A watch that lived so long was not a failure, however it ended.
 const HEALTHY: Duration = Duration::from_secs(5);
 /// So many of the objects that a list lacks are asked for one by one before they count as gone.
@@ -147,9 +151,8 @@ impl<S: Sink> Reflector<S> {
             Err(error) if error.is_expired() => self.pages(0).await?,
             other => other?,
         };
-        let readable: Vec<Value> = items.into_iter().filter_map(|item| self.readable(item)).collect();
         let gvr = &self.interest.gvr;
-        if let Some(present) = self.still_there(self.sink.missing(&readable, &revision)).await? {
+        if let Some(present) = self.still_there(self.sink.missing(&items, &revision)).await? {
             let what = object_name(&present.namespace, &present.name);
             return Err(ClientError::Malformed(format!("the list of {gvr} lacks {what}, which exists")));
         }
@@ -163,7 +166,7 @@ impl<S: Sink> Reflector<S> {
             self.sink.set_back();
         }
         past.reached(&revision);
-        self.sink.listed(readable, &revision);
+        self.sink.listed(items, &revision);
         Ok(revision)
     }
 
@@ -186,12 +189,12 @@ impl<S: Sink> Reflector<S> {
         Ok(found.into_iter().flatten().find(belongs).map(|(known, _)| known))
     }
 
-    async fn pages(&self, limit: u32) -> Result<(Vec<Value>, String), ClientError> {
+    async fn pages(&self, limit: u32) -> Result<(Vec<S::Item>, String), ClientError> {
         let mut options = ListOptions { limit, ..self.options() };
         let mut items = Vec::new();
         loop {
             let page = self.client.list(&self.interest.gvr, self.interest.namespace.as_deref(), &options).await?;
-            items.extend(page.items);
+            items.extend(page.items.into_iter().filter_map(|item| self.readable(item)).map(|item| self.sink.keep(item)));
             if page.continue_token.is_empty() {
                 return Ok((items, page.resource_version));
             }
