@@ -151,3 +151,22 @@ impl Objects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use comity_core::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_kept_as_text_reads_back_as_it_was_and_is_news_only_once() {
+        let object =
+            json!({"metadata": {"name": "n", "namespace": "ns", "uid": "u", "resourceVersion": "5"}, "data": {"z": "1", "a": "\u{e9}"}});
+        let (objects, mut events) = (Objects::default(), Vec::new());
+        objects.put(Incoming::of(object.clone(), true), &mut events);
+        objects.put(Incoming::of(object.clone(), true), &mut events);
+        assert!(matches!(&events[..], [CacheEvent::Applied { old: None, new }] if **new == object));
+        assert_eq!(*objects.get("ns", "n").unwrap(), object);
+        assert_eq!(objects.names(), [("ns".to_owned(), "n".to_owned())]);
+    }
+}

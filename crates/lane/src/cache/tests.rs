@@ -113,7 +113,7 @@ async fn a_list_and_its_watch_become_objects_events_and_revisions() {
     let names: Vec<_> = server.cache.list_namespace("d").iter().map(|o| object::name(o).to_owned()).collect();
     assert_eq!(names, ["a", "c"]);
     assert_eq!(server.cache.get("d", "a").unwrap()["metadata"].get("managedFields"), None);
-    assert!(server.asked().await.starts_with("/api/v1/pods?limit=1000"));
+    assert!(server.asked().await.starts_with("/api/v1/pods?limit=500"));
     let watch = server.asked().await;
     assert!(watch.contains("watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=5"), "{watch}");
     assert!(server.cache.last_error().is_none());
