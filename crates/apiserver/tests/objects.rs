@@ -4,8 +4,12 @@
 
 mod common;
 
-use comity_apiserver::User;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use comity_apiserver::{User, fields};
 use comity_core::{Value, json, object};
+use comity_store::{Options, Space, SpaceProbe, Store};
 use common::Hub;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -186,4 +190,38 @@ async fn a_pod_gets_its_node_once_and_goes_after_its_grace() {
     assert_eq!(going["metadata"]["deletionGracePeriodSeconds"], 30);
     hub.admin("DELETE", &format!("{pods}/p?gracePeriodSeconds=0"), None).await.ok();
     assert_eq!(hub.admin("GET", &format!("{pods}/p"), None).await.code, 404);
+}
+
+#[tokio::test]
+async fn a_nearly_full_disk_refuses_writes_with_a_clear_message_and_goes_on_when_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(10 << 30));
+    let told = free.clone();
+    let space: SpaceProbe = Arc::new(move |_| Some(Space { free: told.load(Ordering::Relaxed), size: 100 << 30 }));
+    let store = Store::open(Options { extractor: fields::extractor(), space, ..Options::fjall(folder.path()) }).unwrap();
+    let hub = Hub::over(store).await;
+    let finalized = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "held", "finalizers": ["example.com/x"]}});
+    hub.admin("POST", MAPS, Some(&map("a", json!({}), json!({})))).await.ok();
+    hub.admin("POST", MAPS, Some(&finalized)).await.ok();
+    assert_eq!(hub.admin("GET", "/readyz", None).await.code, 200);
+
+    free.store(100 << 20, Ordering::Relaxed);
+    let message = "the disk of the store is nearly full (100 MiB left): only deletes are accepted until space is freed";
+    let refused = hub.admin("POST", MAPS, Some(&map("b", json!({}), json!({})))).await;
+    assert_eq!(refused.failure(), (503, message.to_owned()));
+    let refused = hub.admin("PATCH", &format!("{MAPS}/a"), Some(&json!({"data": {"x": "y"}}))).await;
+    assert_eq!(refused.failure(), (503, message.to_owned()));
+    assert_eq!(object::items_at(&hub.admin("GET", MAPS, None).await.ok(), &["items"]).len(), 2);
+    let ready = hub.admin("GET", "/readyz", None).await;
+    assert!(ready.code == 500 && ready.body.contains("[-]storage failed"), "{}", ready.body);
+    assert_eq!(hub.admin("GET", "/livez", None).await.code, 200, "a restart would not help");
+    // Deletions go on, also those in steps.
+    hub.admin("DELETE", &format!("{MAPS}/a"), None).await.ok();
+    hub.admin("DELETE", &format!("{MAPS}/held"), None).await.ok();
+    hub.admin("PATCH", &format!("{MAPS}/held"), Some(&json!({"metadata": {"finalizers": null}}))).await.ok();
+    assert_eq!(hub.admin("GET", &format!("{MAPS}/held"), None).await.code, 404);
+
+    free.store(10 << 30, Ordering::Relaxed);
+    hub.admin("POST", MAPS, Some(&map("b", json!({}), json!({})))).await.ok();
+    assert_eq!(hub.admin("GET", "/readyz", None).await.code, 200);
 }

@@ -22,6 +22,9 @@ const SERVICE_ADDRESS: [u8; 4] = [10, 96, 0, 1];
 const NAMES: [&str; 5] =
     ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 
+/// Disk space that the hub sets aside and gives up when the disk is nearly full.
+const BALLAST: u64 = 64 << 20;
+
 /// A running hub or member.
 pub struct Embedded {
     role: ServerRole,
@@ -64,6 +67,9 @@ impl Embedded {
         make_dir(&store_folder)?;
         let mut options = Options::fjall(&store_folder);
         options.on_fatal = Some(on_fatal);
+        if role == ServerRole::Hub {
+            options.ballast = BALLAST;
+        }
         options.extractor = fields::extractor();
         // Opening replays the log: that is work for a blocking thread.
         let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;

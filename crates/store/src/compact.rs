@@ -1,6 +1,7 @@
 //! Moves old log rows into the objects keyspace, in chunks that are each consistent by themselves.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::backend::fjall::{Disk, reason};
 use crate::entry::EventKind;
@@ -11,8 +12,31 @@ use crate::row::{self, LogRow};
 const CHUNK: usize = 1000;
 const CHUNK_BYTES: usize = 4 << 20;
 
+/// Why rows were not moved.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The disk gives something unreadable. Nothing changed.
+    Read(String),
+    /// The disk did not take what was written; what is on it is not known any more.
+    Write(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Failure {
+        Failure::Read(reason)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Read(reason) | Failure::Write(reason) => f.write_str(reason),
+        }
+    }
+}
+
 /// Moves the rows up to a revision and returns how many there were.
-pub(crate) fn run(disk: &Disk, target: u64) -> Result<usize, String> {
+pub(crate) fn run(disk: &Disk, target: u64) -> Result<usize, Failure> {
     let mut done = 0;
     loop {
         let rows = chunk(disk, target)?;
@@ -23,7 +47,7 @@ pub(crate) fn run(disk: &Disk, target: u64) -> Result<usize, String> {
     }
 }
 
-fn chunk(disk: &Disk, target: u64) -> Result<usize, String> {
+fn chunk(disk: &Disk, target: u64) -> Result<usize, Failure> {
     let compacted = disk.meta_number("compact_rev").map_err(|error| error.to_string())?.unwrap_or(0);
     if target <= compacted {
         return Ok(0);
@@ -43,7 +67,9 @@ fn chunk(disk: &Disk, target: u64) -> Result<usize, String> {
         }
     }
     let Some(new) = removed.last().copied() else { return Ok(0) };
-    let mut batch = disk.db.batch();
+    // Synced like every group of writes: when the power fails, at most one batch of the journal may be torn, and
+    // recovery cuts off no more than one.
+    let mut batch = disk.batch();
     for (key, (rev, row)) in last {
         match (row.kind, row.body) {
             (EventKind::Put, Some(body)) => {
@@ -56,9 +82,10 @@ fn chunk(disk: &Disk, target: u64) -> Result<usize, String> {
         batch.remove(&disk.log, rev.to_be_bytes());
     }
     batch.insert(&disk.meta, "compact_rev", new.to_be_bytes());
-    batch.commit().map_err(|error| reason(&error))?;
+    let failed = |error| Failure::Write(reason(&error));
+    batch.commit().map_err(failed)?;
     disk.shrink_log(bytes as u64);
-    disk.grow_objects(bytes as u64).map_err(|error| reason(&error))?;
+    disk.grow_objects(bytes as u64).map_err(failed)?;
     Ok(removed.len())
 }
 

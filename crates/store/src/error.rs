@@ -102,7 +102,7 @@ pub enum WriteError {
     #[error("the object cannot be stored: {0}")]
     Invalid(String),
     /// The disk is nearly full; only deletes are accepted.
-    #[error("the disk of the store is nearly full ({free} bytes left); free some space")]
+    #[error("the disk of the store is nearly full ({} MiB left): only deletes are accepted until space is freed", free >> 20)]
     Full {
         /// Bytes left.
         free: u64,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use crate::backend::place::sync_folder_of;
 use crate::error::OpenError;
 
 const NAME: &str = "high-water";
@@ -14,7 +15,9 @@ pub(crate) fn write(directory: &Path, rev: u64) -> std::io::Result<()> {
     let mut file = File::create(&temporary)?;
     file.write_all(format!("{rev}\n").as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(temporary, directory.join(NAME))
+    let path = directory.join(NAME);
+    std::fs::rename(temporary, &path)?;
+    sync_folder_of(&path)
 }
 
 /// The remembered revision; 0 when there is none.

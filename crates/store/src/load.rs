@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fjall::PersistMode;
 
-use crate::backend::fjall::Disk;
+use crate::backend::{fjall::Disk, place};
 use crate::body::Body;
 use crate::entry::{Entry, Event, EventKind};
 use crate::error::OpenError;
@@ -44,7 +44,10 @@ pub(crate) struct Loaded {
 /// Opens a directory whose lock is held.
 pub(crate) fn load(directory: &Path, options: &Options, interner: &Interner) -> Result<Loaded, OpenError> {
     let acknowledged = highwater::read(directory)?;
-    let disk = Disk::open(directory, options.sync)?;
+    let open = |data: &Path| Disk::open(directory, data, options.sync, options.memtable);
+    place::settle(directory)?;
+    place::create(directory, |data| found_store(&open(data)?))?;
+    let disk = open(&place::data(directory))?;
     let identity = identify(&disk)?;
     let loader = Loader { disk: &disk, extractor: &options.extractor, interner };
     let replayed = loader.replay(options)?;
@@ -66,22 +69,26 @@ pub(crate) fn load(directory: &Path, options: &Options, interner: &Interner) -> 
     Ok(Loaded { state, identity, disk })
 }
 
-/// Reads who the store is, or makes a new store of an empty database.
+/// Makes an empty database a store with a new identity.
+fn found_store(disk: &Disk) -> Result<(), OpenError> {
+    let new = Identity::new();
+    let mut batch = disk.db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&disk.meta, "format", row::FORMAT.to_be_bytes());
+    batch.insert(&disk.meta, "compact_rev", FIRST.to_be_bytes());
+    batch.insert(&disk.meta, "hub_id", new.hub_id.as_bytes());
+    batch.insert(&disk.meta, "epoch", new.epoch.to_be_bytes());
+    batch.commit().map_err(|error| disk.engine(error))
+}
+
+/// Reads who the store is.
 fn identify(disk: &Disk) -> Result<Identity, OpenError> {
     match disk.meta_number("format")? {
         Some(found) if found > row::FORMAT => {
             return Err(OpenError::NewerFormat { path: disk.directory.clone(), found, known: row::FORMAT });
         }
         Some(_) => {}
-        None => {
-            let new = Identity::new();
-            let mut batch = disk.db.batch().durability(Some(PersistMode::SyncAll));
-            batch.insert(&disk.meta, "format", row::FORMAT.to_be_bytes());
-            batch.insert(&disk.meta, "compact_rev", FIRST.to_be_bytes());
-            batch.insert(&disk.meta, "hub_id", new.hub_id.as_bytes());
-            batch.insert(&disk.meta, "epoch", new.epoch.to_be_bytes());
-            batch.commit().map_err(|error| disk.engine(error))?;
-        }
+        // An older release stopped between making the database and writing this.
+        None => found_store(disk)?,
     }
     let hub_id = disk.meta.get("hub_id").map_err(|error| disk.engine(error))?;
     let hub_id = hub_id.ok_or_else(|| disk.damaged("meta hub_id", "it is missing"))?;
@@ -92,7 +99,7 @@ fn identify(disk: &Disk) -> Result<Identity, OpenError> {
 
 /// Keeps the state at revision `found`, forgets all history and goes on at a revision that no client has seen.
 fn forget(disk: &Disk, found: u64, next: u64, old: Identity) -> Result<Identity, OpenError> {
-    compact::run(disk, found).map_err(|reason| disk.damaged(format!("log up to {found}"), reason))?;
+    compact::run(disk, found).map_err(|failure| disk.damaged(format!("log up to {found}"), failure.to_string()))?;
     let mut batch = disk.db.batch().durability(Some(PersistMode::SyncAll));
     for guard in disk.log.iter() {
         batch.remove(&disk.log, guard.key().map_err(|error| disk.engine(error))?);

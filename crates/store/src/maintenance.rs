@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::backend::fjall::Disk;
+use crate::compact::{self, Failure};
+use crate::highwater;
 use crate::history::HistoryLimits;
+use crate::options::{FatalHook, Options};
+use crate::space::Reserve;
 use crate::state::State;
-use crate::{compact, disk, highwater};
 
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
 
@@ -19,8 +22,6 @@ pub(crate) struct Alarm {
     stop: AtomicBool,
     idle: AtomicBool,
     thread: OnceLock<Thread>,
-    /// Bytes left on a disk that is nearly full; `u64::MAX` when there is enough.
-    short_of_space: AtomicU64,
 }
 
 impl Alarm {
@@ -29,12 +30,6 @@ impl Alarm {
         if self.idle.swap(false, Ordering::AcqRel) {
             self.wake();
         }
-    }
-
-    /// The bytes left when the disk is nearly full.
-    pub fn short_of_space(&self) -> Option<u64> {
-        let free = self.short_of_space.load(Ordering::Relaxed);
-        (free != u64::MAX).then_some(free)
     }
 
     fn stop(&self) {
@@ -56,10 +51,15 @@ pub(crate) struct Maintenance {
 }
 
 impl Maintenance {
-    pub fn start(alarm: Arc<Alarm>, state: Arc<State>, disk: Disk, limits: HistoryLimits, sync: bool) -> std::io::Result<Maintenance> {
-        let free = disk::shortage(&disk.directory);
-        alarm.short_of_space.store(free.unwrap_or(u64::MAX), Ordering::Relaxed);
-        let worker = Worker { alarm: alarm.clone(), state, disk, limits, sync };
+    pub fn start(
+        alarm: Arc<Alarm>,
+        reserve: Arc<Reserve>,
+        state: Arc<State>,
+        disk: Disk,
+        options: &Options,
+    ) -> std::io::Result<Maintenance> {
+        let (limits, sync, every) = (options.history, options.sync, options.upkeep);
+        let worker = Worker { alarm: alarm.clone(), reserve, state, disk, limits, sync, every, on_fatal: options.on_fatal.clone() };
         let thread = std::thread::Builder::new().name("store-upkeep".into()).spawn(move || worker.run())?;
         let _ = alarm.thread.set(thread.thread().clone());
         Ok(Maintenance { alarm, thread: Some(thread) })
@@ -76,10 +76,13 @@ impl Maintenance {
 
 struct Worker {
     alarm: Arc<Alarm>,
+    reserve: Arc<Reserve>,
     state: Arc<State>,
     disk: Disk,
     limits: HistoryLimits,
     sync: bool,
+    every: Duration,
+    on_fatal: Option<FatalHook>,
 }
 
 impl Worker {
@@ -101,34 +104,26 @@ impl Worker {
             if stopping {
                 return;
             }
-            self.watch_space();
+            if self.reserve.short().is_none() {
+                self.reserve.load();
+            }
             self.state.history.lock().trim(Instant::now());
             self.compact_if_due(&mut compacted);
             self.sleep(moved, marked);
         }
     }
 
-    /// A second while there are writes; otherwise until something is to be forgotten or a write arrives.
+    /// Not long while there are writes; otherwise until something is to be forgotten or a write arrives.
     fn sleep(&self, moved: bool, marked: u64) {
-        let short = self.alarm.short_of_space().is_some();
+        let short = self.reserve.was_short();
         self.alarm.idle.store(!moved, Ordering::Release);
         // A write that came before the flag was set woke nobody.
         if moved || short || self.state.revision() != marked {
-            std::thread::park_timeout(Duration::from_secs(1));
+            std::thread::park_timeout(self.every);
         } else if self.state.history.lock().events() > 0 {
             std::thread::park_timeout(Duration::from_secs(30));
         } else {
             std::thread::park();
-        }
-    }
-
-    fn watch_space(&self) {
-        let free = disk::shortage(&self.disk.directory);
-        let before = self.alarm.short_of_space.swap(free.unwrap_or(u64::MAX), Ordering::Relaxed);
-        match free {
-            Some(free) if before == u64::MAX => tracing::error!(free, "the disk of the store is nearly full: only deletes are accepted"),
-            None if before != u64::MAX => tracing::info!("the disk of the store has space again"),
-            _ => {}
         }
     }
 
@@ -144,7 +139,8 @@ impl Worker {
         match compact::run(&self.disk, target) {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, target, "store compacted"),
-            Err(error) => tracing::error!(%error, "the store cannot be compacted"),
+            Err(Failure::Read(error)) => tracing::error!(%error, "the store cannot be compacted"),
+            Err(Failure::Write(cause)) => self.state.fail_for_good(&cause, self.on_fatal.as_ref()),
         }
     }
 }

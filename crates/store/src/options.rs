@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::facts::{Extractor, Facts};
 use crate::history::HistoryLimits;
+use crate::space::{Space, SpaceProbe};
 
 /// Called once, with the cause, when the disk failed. The process should end: its memory is ahead of its disk.
 pub type FatalHook = Arc<dyn Fn(&str) + Send + Sync>;
@@ -29,6 +31,16 @@ pub struct Options {
     pub extractor: Extractor,
     /// How much history watchers and lists at a revision can use.
     pub history: HistoryLimits,
+    /// The bytes of log, and of objects, that are kept in memory before they are written to files of their own.
+    pub memtable: u64,
+    /// How often the high-water file is written, the free space is looked at and the log is compacted while there are
+    /// writes.
+    pub upkeep: Duration,
+    /// Tells the space of the disk.
+    pub space: SpaceProbe,
+    /// The size of a file that is given up when the disk is nearly full, so that deletes and compaction have room; 0 for
+    /// none.
+    pub ballast: u64,
     /// Open although acknowledged writes are missing. The revision then jumps far ahead, so that no client mistakes
     /// a new state for one it has seen, and the epoch grows.
     pub accept_data_loss: bool,
@@ -44,6 +56,10 @@ impl Options {
             sync: false,
             extractor: Arc::new(|_, object| Facts::of_metadata(object)),
             history: HistoryLimits::default(),
+            memtable: 8 << 20,
+            upkeep: Duration::from_secs(1),
+            space: Arc::new(Space::of),
+            ballast: 0,
             accept_data_loss: false,
             on_fatal: None,
         }

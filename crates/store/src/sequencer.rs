@@ -13,6 +13,7 @@ use crate::facts::Facts;
 use crate::key::Key;
 use crate::maintenance::Alarm;
 use crate::options::FatalHook;
+use crate::space::Reserve;
 use crate::state::State;
 use crate::store::Expect;
 
@@ -31,7 +32,12 @@ pub(crate) struct Write {
 }
 
 pub(crate) enum Operation {
-    Put(Body, Facts),
+    Put {
+        body: Body,
+        facts: Facts,
+        /// Whether it is a step of a deletion, which a full disk does not stop.
+        frees: bool,
+    },
     /// With the last state when it differs from the stored one.
     Delete(Option<(Body, Facts)>),
 }
@@ -39,7 +45,7 @@ pub(crate) enum Operation {
 impl Write {
     fn bytes(&self) -> usize {
         match &self.operation {
-            Operation::Put(body, _) | Operation::Delete(Some((body, _))) => body.size(),
+            Operation::Put { body, .. } | Operation::Delete(Some((body, _))) => body.size(),
             Operation::Delete(None) => 0,
         }
     }
@@ -50,6 +56,7 @@ pub(crate) struct Committer {
     pub backend: Box<dyn Backend>,
     pub on_fatal: Option<FatalHook>,
     pub alarm: Option<Arc<Alarm>>,
+    pub reserve: Option<Arc<Reserve>>,
 }
 
 /// A write's result that waits for its group.
@@ -96,10 +103,17 @@ impl Committer {
     /// Decides each write in order. What depends on nothing in this group is answered at once.
     fn check(&self, group: Vec<Write>) -> (Vec<Arc<Event>>, Vec<Waiting>) {
         let mut rev = self.state.revision();
+        let takes_space = |write: &Write| matches!(write.operation, Operation::Put { frees: false, .. });
+        let reserve = self.reserve.as_ref().filter(|_| group.iter().any(takes_space));
+        let short = reserve.and_then(|reserve| reserve.short());
         let mut changed: HashMap<Key, Option<Arc<Entry>>> = HashMap::new();
         let mut events = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
         for write in group {
+            if let Some(free) = short.filter(|_| takes_space(&write)) {
+                let _ = write.answer.send(Err(WriteError::Full { free }));
+                continue;
+            }
             let (current, durable) = match changed.get(&write.key) {
                 Some(current) => (current.clone(), false),
                 None => (self.state.get(&write.key), true),
@@ -123,13 +137,9 @@ impl Committer {
     }
 
     fn fail(&self, cause: &str, waiting: Vec<Waiting>) {
-        let first = self.state.fail(cause);
-        tracing::error!(cause, "the store cannot write any more");
+        self.state.fail_for_good(cause, self.on_fatal.as_ref());
         for (answer, _) in waiting {
             let _ = answer.send(Err(WriteError::Failed(cause.into())));
-        }
-        if let (true, Some(hook)) = (first, &self.on_fatal) {
-            hook(cause);
         }
     }
 }
@@ -150,8 +160,8 @@ fn decide(key: Key, expect: Expect, operation: Operation, current: Option<Arc<En
         return Decision::Answer(Err(WriteError::Conflict { current }));
     }
     match (operation, current) {
-        (Operation::Put(body, _), Some(entry)) if entry.body == body => Decision::Answer(Ok(entry)),
-        (Operation::Put(body, facts), previous) => {
+        (Operation::Put { body, .. }, Some(entry)) if entry.body == body => Decision::Answer(Ok(entry)),
+        (Operation::Put { body, facts, .. }, previous) => {
             let create_rev = previous.as_ref().map_or(rev, |entry| entry.create_rev);
             let entry = Arc::new(Entry { key, rev, create_rev, body, facts });
             Decision::Event(Event { kind: EventKind::Put, entry, previous, rev })
@@ -189,12 +199,12 @@ mod tests {
 
     fn committer(good: usize, on_fatal: Option<FatalHook>) -> Committer {
         let state = Arc::new(State::new(1, 1, HistoryLimits::default()));
-        Committer { state, backend: Box::new(Failing { good, groups: Vec::new() }), on_fatal, alarm: None }
+        Committer { state, backend: Box::new(Failing { good, groups: Vec::new() }), on_fatal, alarm: None, reserve: None }
     }
 
     fn put(name: &str, expect: Expect, value: u8) -> (Write, oneshot::Receiver<Answer>) {
         let object = json!({"metadata": {"name": name}, "v": value});
-        let operation = Operation::Put(Body::of(&object).unwrap(), Facts::of_metadata(&object));
+        let operation = Operation::Put { body: Body::of(&object).unwrap(), facts: Facts::of_metadata(&object), frees: false };
         let (answer, result) = oneshot::channel();
         (Write { key: Key::new("pods", "a", name), expect, operation, answer }, result)
     }

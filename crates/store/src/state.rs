@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::entry::{Entry, Event, EventKind};
 use crate::history::{History, HistoryLimits};
 use crate::key::{Key, Place};
+use crate::options::FatalHook;
 use crate::owners::Owners;
 use crate::ring::Ring;
 
@@ -143,9 +144,13 @@ impl State {
         self.cell(&event.entry.key.resource).table.write().entries.insert(event.entry.key.place(), event.entry.clone());
     }
 
-    /// Remembers why no write can be made any more; true for the first cause.
-    pub fn fail(&self, cause: &str) -> bool {
-        self.failed.set(cause.into()).is_ok()
+    /// Remembers why no write can be made any more, and tells the hook of the first cause.
+    pub fn fail_for_good(&self, cause: &str, hook: Option<&FatalHook>) {
+        tracing::error!(cause, "the store cannot write any more");
+        let first = self.failed.set(cause.into()).is_ok();
+        if let (true, Some(hook)) = (first, hook) {
+            hook(cause);
+        }
     }
 
     pub fn failure(&self) -> Option<Arc<str>> {

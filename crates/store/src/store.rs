@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use comity_core::Value;
+use comity_core::{Value, object};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -22,6 +22,7 @@ use crate::lock::Lock;
 use crate::maintenance::{Alarm, Maintenance};
 use crate::options::{BackendKind, Options};
 use crate::sequencer::{self, Committer, Operation, Write};
+use crate::space::Reserve;
 use crate::state::State;
 
 /// Writes that may wait for the sequencer before callers have to wait.
@@ -80,7 +81,7 @@ enum Writer {
 
 struct Durable {
     queue: Mutex<Option<mpsc::Sender<Write>>>,
-    alarm: Arc<Alarm>,
+    reserve: Arc<Reserve>,
     disk: Mutex<Option<Disk>>,
     threads: Mutex<Option<Threads>>,
 }
@@ -98,7 +99,8 @@ impl Store {
         let interner = Interner::default();
         let BackendKind::Fjall(directory) = &options.backend else {
             let state = Arc::new(State::new(FIRST, FIRST, options.history));
-            let committer = Committer { state: state.clone(), backend: Box::new(Mem), on_fatal: options.on_fatal, alarm: None };
+            let committer =
+                Committer { state: state.clone(), backend: Box::new(Mem), on_fatal: options.on_fatal, alarm: None, reserve: None };
             let writer = Writer::Inline(Mutex::new(committer));
             let inner = Inner { state, identity: Identity::new(), extractor: options.extractor, interner, writer, durable: false };
             return Ok(Store { inner: Arc::new(inner) });
@@ -109,10 +111,16 @@ impl Store {
         let state = Arc::new(loaded.state);
         let disk = loaded.disk;
         let alarm = Arc::new(Alarm::default());
-        let maintenance = Maintenance::start(alarm.clone(), state.clone(), disk.clone(), options.history, options.sync)
+        let reserve = Arc::new(Reserve::new(directory, options.space.clone(), options.ballast));
+        let maintenance = Maintenance::start(alarm.clone(), reserve.clone(), state.clone(), disk.clone(), &options)
             .map_err(OpenError::io("starting a thread for", directory))?;
-        let committer =
-            Committer { state: state.clone(), backend: Box::new(disk.clone()), on_fatal: options.on_fatal, alarm: Some(alarm.clone()) };
+        let committer = Committer {
+            state: state.clone(),
+            backend: Box::new(disk.clone()),
+            on_fatal: options.on_fatal,
+            alarm: Some(alarm),
+            reserve: Some(reserve.clone()),
+        };
         let (sender, receiver) = mpsc::channel(QUEUE);
         let sequencer = std::thread::Builder::new()
             .name("store-commit".into())
@@ -120,7 +128,7 @@ impl Store {
             .map_err(OpenError::io("starting a thread for", directory))?;
         let durable = Durable {
             queue: Mutex::new(Some(sender)),
-            alarm,
+            reserve,
             disk: Mutex::new(Some(disk)),
             threads: Mutex::new(Some(Threads { sequencer, maintenance, _lock: lock })),
         };
@@ -138,11 +146,9 @@ impl Store {
     /// Creates or replaces an object. An object that is already exactly so keeps its revision. Any resourceVersion
     /// in the object is ignored.
     pub async fn put(&self, key: Key, expect: Expect, object: &Value) -> Result<Arc<Entry>, WriteError> {
-        if let Some(free) = self.short_of_space() {
-            return Err(WriteError::Full { free });
-        }
         let (key, body, facts) = self.prepare(key, object)?;
-        self.write(key, expect, Operation::Put(body, facts)).await
+        let frees = !object::str_at(object, &["metadata", "deletionTimestamp"]).is_empty();
+        self.write(key, expect, Operation::Put { body, facts, frees }).await
     }
 
     /// Removes an object and returns its last state at the revision of the removal. `last` replaces the last state
@@ -297,7 +303,7 @@ impl Store {
 
     fn short_of_space(&self) -> Option<u64> {
         match &self.inner.writer {
-            Writer::Durable(durable) => durable.alarm.short_of_space(),
+            Writer::Durable(durable) => durable.reserve.short(),
             Writer::Inline(_) => None,
         }
     }

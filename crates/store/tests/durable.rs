@@ -4,9 +4,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use comity_core::json;
-use comity_store::{Event, Expect, Key, OpenError, Options, Store, WatchError, WriteError};
+use comity_store::{Event, Expect, Key, OpenError, Options, Space, SpaceProbe, Store, WatchError, WriteError};
 use tempfile::TempDir;
 
 fn key(name: impl Into<Arc<str>>) -> Key {
@@ -318,4 +319,29 @@ async fn dependents_follow_the_owner_references() {
     store.delete(key("b"), Expect::Any, None).await.unwrap();
     assert_eq!((found("o1"), found("o2")), (Vec::<String>::new(), vec!["a".to_owned()]));
     assert_eq!(store.resources(), [(Arc::from("configmaps"), 1)]);
+}
+
+#[tokio::test]
+async fn on_a_nearly_full_disk_deletes_and_reads_go_on_and_writes_do_again_when_there_is_space() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(10 << 30));
+    let told = free.clone();
+    let space: SpaceProbe = Arc::new(move |_| Some(Space { free: told.load(Ordering::Relaxed), size: 100 << 30 }));
+    let store = Store::open(Options { space, ..Options::fjall(directory.path()) }).unwrap();
+    put(&store, "a", 1).await;
+    put(&store, "b", 1).await;
+    free.store(100 << 20, Ordering::Relaxed);
+    let object = json!({"metadata": {"name": "c"}});
+    let refused = store.put(key("c"), Expect::Any, &object).await.unwrap_err();
+    assert!(matches!(refused, WriteError::Full { free } if free == 100 << 20), "{refused}");
+    assert_eq!(refused.to_string(), "the disk of the store is nearly full (100 MiB left): only deletes are accepted until space is freed");
+    assert_eq!((names(&store), store.health().short_of_space), (vec!["a@2".to_owned(), "b@3".into()], Some(100 << 20)));
+    store.delete(key("a"), Expect::Any, None).await.unwrap();
+    // An object with finalizers is deleted in steps that are writes.
+    let ending = json!({"metadata": {"name": "b", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["x"]}});
+    store.put(key("b"), Expect::Any, &ending).await.unwrap();
+    store.delete(key("b"), Expect::Any, None).await.unwrap();
+    free.store(10 << 30, Ordering::Relaxed);
+    store.put(key("c"), Expect::Any, &object).await.unwrap();
+    assert_eq!((names(&store), store.health().short_of_space), (vec!["c@7".to_owned()], None));
 }

@@ -19,10 +19,16 @@ const ALL: &[&str] = &["healthz", "livez", "readyz"];
 const CHECKS: &[Check] = &[
     Check { name: "ping", paths: ALL, well: |_| true },
     Check { name: "etcd", paths: ALL, well: |request| request.cx.store.health().failed.is_none() },
+    Check { name: "storage", paths: &["readyz"], well: |request| has_space(&request.cx.store.health()) },
     Check { name: "poststarthook/crd-informer-synced", paths: ALL, well: |_| true },
     Check { name: "poststarthook/rbac/bootstrap-roles", paths: ALL, well: |_| true },
     Check { name: "shutdown", paths: &["readyz"], well: |request| !request.cx.stopping.is_cancelled() },
 ];
+
+/// Whether the store can take writes.
+fn has_space(health: &comity_store::Health) -> bool {
+    health.failed.is_none() && health.short_of_space.is_none()
+}
 
 /// Answers a health path; nothing when the path is none.
 pub fn serve(request: &Request) -> Result<Option<Answer>, Status> {

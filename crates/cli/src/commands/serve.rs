@@ -18,6 +18,8 @@ use crate::{
     printer,
 };
 
+const AFTER_FAILURE: &str = "everything acknowledged is on disk; give the disk space or replace it, then start again on the same folder";
+
 /// How long a clean stop may take before it is forced.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 
@@ -133,7 +135,7 @@ fn serve(mut options: FleetOptions, describe: impl FnOnce(&Fleet)) -> CliResult 
         };
         printer::talk("stopping");
         fleet.stop(DRAIN).await;
-        failure.map_or(Ok(()), |why| Err(CliError::new("stopped because a store failed").because(why)))
+        failure.map_or(Ok(()), |why| Err(CliError::new("stopped because a store failed").because(why).hint(AFTER_FAILURE)))
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::config::{BlockSizePolicy, FilterPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use super::{Backend, torn};
 use crate::entry::Event;
 use crate::error::OpenError;
 use crate::row;
-
-/// The bytes after which a keyspace's memory is written to its files.
-const MEMTABLE: u64 = 8 << 20;
 
 /// Handles to the open database; clones share it.
 #[derive(Clone)]
@@ -28,16 +25,19 @@ pub(crate) struct Disk {
     /// The store's directory.
     pub directory: PathBuf,
     sync: bool,
+    /// The bytes after which a keyspace's memory is written to its files.
+    memtable: u64,
     log_bytes: Arc<AtomicU64>,
     log_memory: Arc<AtomicU64>,
     objects_memory: Arc<AtomicU64>,
 }
 
 impl Disk {
-    /// Opens or creates the database of a store's directory. The caller holds the directory's lock.
-    pub fn open(directory: &Path, sync: bool) -> Result<Disk, OpenError> {
+    /// Opens or creates the database that lies in `data`, for the store in `directory`. The caller holds the directory's
+    /// lock.
+    pub fn open(directory: &Path, data: &Path, sync: bool, memtable: u64) -> Result<Disk, OpenError> {
         let engine = |error: fjall::Error| OpenError::Engine { path: directory.to_owned(), reason: reason(&error) };
-        let db = open_database(directory).map_err(engine)?;
+        let db = open_database(directory, data).map_err(engine)?;
         // The engine asks for a rotation at each commit of a full memtable, until its one worker cannot hand the flush
         // to its own full queue any more and stops for good. So rotation is asked for here, once.
         let options = || {
@@ -56,10 +56,17 @@ impl Disk {
             meta,
             directory: directory.to_owned(),
             sync,
+            memtable,
             log_bytes: Arc::default(),
             log_memory: Arc::default(),
             objects_memory: Arc::default(),
         })
+    }
+
+    /// A batch that is on disk when its commit returns.
+    pub fn batch(&self) -> OwnedWriteBatch {
+        let mode = if self.sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        self.db.batch().durability(Some(mode))
     }
 
     /// About how many bytes of log were written since the last compaction.
@@ -70,12 +77,21 @@ impl Disk {
     /// Counts bytes written to the log.
     pub fn grow_log(&self, bytes: u64) -> fjall::Result<()> {
         self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
-        rotate_if_full(&self.log, &self.log_memory, bytes)
+        self.rotate_if_full(&self.log, &self.log_memory, bytes)
     }
 
     /// Counts bytes written to the objects.
     pub fn grow_objects(&self, bytes: u64) -> fjall::Result<()> {
-        rotate_if_full(&self.objects, &self.objects_memory, bytes)
+        self.rotate_if_full(&self.objects, &self.objects_memory, bytes)
+    }
+
+    /// Starts a new memtable when the present one is full; the old one is written in the background.
+    fn rotate_if_full(&self, keyspace: &Keyspace, memory: &AtomicU64, bytes: u64) -> fjall::Result<()> {
+        if memory.fetch_add(bytes, Ordering::Relaxed) + bytes < self.memtable {
+            return Ok(());
+        }
+        memory.store(0, Ordering::Relaxed);
+        keyspace.rotate_memtable().map(drop)
     }
 
     pub fn shrink_log(&self, bytes: u64) {
@@ -100,8 +116,7 @@ impl Disk {
 
 impl Backend for Disk {
     fn commit(&mut self, events: &[Arc<Event>]) -> Result<(), String> {
-        let mode = if self.sync { PersistMode::SyncData } else { PersistMode::Buffer };
-        let mut batch = self.db.batch().durability(Some(mode));
+        let mut batch = self.batch();
         let mut bytes = 0;
         for event in events {
             let value = row::log_value(event);
@@ -114,11 +129,10 @@ impl Backend for Disk {
 }
 
 /// Opens the engine; a batch that was being written when the power failed is cut off.
-fn open_database(directory: &Path) -> fjall::Result<Database> {
-    let data = directory.join("data");
+fn open_database(directory: &Path, data: &Path) -> fjall::Result<Database> {
     // Everything is served from memory: caches are small, one thread flushes and compacts.
     let open = || {
-        let builder = Database::builder(&data).cache_size(1 << 20).worker_threads(1).max_journaling_size(64 << 20);
+        let builder = Database::builder(data).cache_size(1 << 20).worker_threads(1).max_journaling_size(64 << 20);
         builder.journal_compression(CompressionType::Lz4).open()
     };
     // Damaged files must give an error, also where the engine does not expect them.
@@ -127,7 +141,7 @@ fn open_database(directory: &Path) -> fjall::Result<Database> {
         Err(error @ fjall::Error::JournalRecovery(_)) => error,
         other => return other,
     };
-    let Some(cut) = torn::cut_last_batch(&data, directory)? else { return Err(first) };
+    let Some(cut) = torn::cut_last_batch(data, directory)? else { return Err(first) };
     match open() {
         Ok(db) => {
             let kept = cut.kept().display();
@@ -139,15 +153,6 @@ fn open_database(directory: &Path) -> fjall::Result<Database> {
             Err(first)
         }
     }
-}
-
-/// Starts a new memtable when the present one is full; the old one is written in the background.
-fn rotate_if_full(keyspace: &Keyspace, memory: &AtomicU64, bytes: u64) -> fjall::Result<()> {
-    if memory.fetch_add(bytes, Ordering::Relaxed) + bytes < MEMTABLE {
-        return Ok(());
-    }
-    memory.store(0, Ordering::Relaxed);
-    keyspace.rotate_memtable().map(drop)
 }
 
 /// The engine's error in words.
@@ -176,7 +181,7 @@ mod tests {
     #[test]
     fn memory_is_written_to_files_while_small_commits_go_on() {
         let directory = tempfile::tempdir().unwrap();
-        let mut disk = Disk::open(directory.path(), false).unwrap();
+        let mut disk = Disk::open(directory.path(), &directory.path().join("data"), false, 8 << 20).unwrap();
         let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(8000)});
         let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
         for rev in 2..3000 {

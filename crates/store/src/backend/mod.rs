@@ -2,6 +2,7 @@
 
 pub(crate) mod fjall;
 pub(crate) mod mem;
+pub(crate) mod place;
 mod torn;
 
 use std::sync::Arc;
