@@ -74,7 +74,10 @@ fn child_that_writes_until_killed() {
                         Ok(entry) => entry,
                         Err(WriteError::Conflict { .. }) => continue,
                         // The hook ends the process.
-                        Err(_) => return std::future::pending().await,
+                        Err(_) => {
+                            std::future::pending::<()>().await;
+                            return;
+                        }
                     };
                     let kind = if deletes { "delete" } else { "put" };
                     (&*notes).write_all(format!("ack {} {number} {kind}", entry.rev).as_bytes()).unwrap();
