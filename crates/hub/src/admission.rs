@@ -88,17 +88,13 @@ impl Admission for KubeFed {
 
     async fn admit(&self, context: &AdmissionContext<'_>, object: Option<&mut Value>, old: Option<&Value>) -> Result<Vec<String>, Status> {
         let resource = context.resource.gvr();
-        let is_core = resource.group == keys::CORE_GROUP;
-        let config = if is_core || context.resource.custom.is_none() { None } else { type_config(context) };
-        if !is_core && config.is_none() {
-            return Ok(Vec::new());
-        }
         let Some(object) = object else { return Ok(Vec::new()) };
         if let Some(config) = governed(context) {
             may_grant(context, &config, object, old)?;
         }
         if context.operation == Operation::Create {
-            decide::default_on_create(&resource, config.as_ref().is_some_and(FederatedTypeConfig::enabled), object);
+            let propagated = context.resource.custom.is_some() && type_config(context).is_some_and(|config| config.enabled());
+            decide::default_on_create(&resource, propagated, object);
         }
         let errors = decide::check(&resource, object, old);
         if errors.is_empty() { Ok(Vec::new()) } else { Err(Status::invalid(&context.resource.group_kind(), context.name, &errors)) }

@@ -20,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use crate::{
+    announce::{self, Announcements},
     fence, gather,
     model::{Hub, Observed},
     plan::{self, Plan, sooner},
@@ -47,11 +48,22 @@ pub struct Federation {
     written: Mutex<HashMap<Key, (Instant, u64)>>,
     /// Objects whose status waits for a member that has not been read yet, and since when.
     unread: Mutex<HashMap<Key, Instant>>,
+    announcements: Announcements,
 }
 
 impl Federation {
     pub(crate) fn new(hub: ClusterClient, hub_mark: Hub, fleet: Fleet, queue: Queue, namespaces: Cache) -> Self {
-        Self { hub, hub_mark, fleet, queue, namespaces, types: RwLock::default(), written: Mutex::default(), unread: Mutex::default() }
+        Self {
+            hub,
+            hub_mark,
+            fleet,
+            queue,
+            namespaces,
+            types: RwLock::default(),
+            written: Mutex::default(),
+            unread: Mutex::default(),
+            announcements: Announcements::default(),
+        }
     }
 
     /// A type that runs, by the kind of its federated objects.
@@ -83,7 +95,7 @@ impl Federation {
     }
 
     /// Tells the event about a write to a member.
-    pub(crate) fn reported(&self, report: &Report) {
+    pub(crate) fn reported(self: &Arc<Self>, report: &Report) {
         let Some(running) = self.running(&report.target.owner_kind) else { return };
         let (namespace, name) = running.owner_of(&report.namespace, &report.name);
         let Some(object) = running.cache.get(namespace, name) else { return };
@@ -94,8 +106,14 @@ impl Federation {
         }
         match &report.result {
             Ok(done) => {
-                if let Some((reason, message)) = words::event(*done, &what, &report.cluster) {
-                    running.executor.recorder.record(&object, EventKind::Normal, reason, &message);
+                let Some(outcome) = words::event(*done, &what) else { return };
+                let key = running.key(namespace, name);
+                if self.announcements.add(&key, &running, &object, outcome, &report.cluster) {
+                    let federation = Arc::downgrade(self);
+                    tokio::spawn(async move {
+                        tokio::time::sleep(announce::MOMENT).await;
+                        federation.upgrade().into_iter().for_each(|f| f.announcements.tell(&key));
+                    });
                 }
             }
             Err(failure) => {

@@ -5,6 +5,7 @@
 //! and name. An object is looked at when it changes, when one of its copies changes, and when a member does.
 
 pub mod admission;
+mod announce;
 mod autoscalers;
 pub mod bootstrap;
 pub mod domain;

@@ -65,8 +65,8 @@ fn timed_out(step: Step) -> &'static str {
     }
 }
 
-/// The event about a write that was made: reason and message. A write that changed nothing is none.
-pub fn event(done: Done, what: &str, cluster: &str) -> Option<(&'static str, String)> {
+/// The event about a write that was made: reason, and the message without the cluster. A write that changed nothing is none.
+pub fn event(done: Done, what: &str) -> Option<(&'static str, String)> {
     let (reason, verb) = match done {
         Done::Created => ("CreateInCluster", "Creating"),
         Done::Updated => ("UpdateInCluster", "Updating"),
@@ -74,7 +74,7 @@ pub fn event(done: Done, what: &str, cluster: &str) -> Option<(&'static str, Str
         Done::Released => ("RemoveManagedLabelFromInCluster", "Removing managed label from"),
         Done::Unchanged => return None,
     };
-    Some((reason, format!("{verb} {what} in cluster {cluster:?}")))
+    Some((reason, format!("{verb} {what}")))
 }
 
 /// The event about a write that failed: reason and message.

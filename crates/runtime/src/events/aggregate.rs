@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use comity_core::object;
+use comity_core::{digest::Digest, object};
 use jiff::Timestamp;
 
 use super::Told;
@@ -27,19 +27,13 @@ pub(super) enum Write {
 #[derive(Default)]
 pub(super) struct Aggregate {
     seen: HashMap<Identity, (String, u64)>,
-    budgets: HashMap<String, (f64, Timestamp)>,
+    budgets: HashMap<u64, (f64, Timestamp)>,
     serial: u64,
 }
 
-/// What makes two events the same.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Identity {
-    about: String,
-    host: String,
-    warning: bool,
-    reason: String,
-    message: String,
-}
+/// What makes two events the same: a digest of object, host, kind, reason and message. Two that meet by chance are
+/// counted as one, once in many lifetimes; texts would take a kilobyte each.
+type Identity = u64;
 
 impl Aggregate {
     pub(super) fn take(&mut self, event: &Told) -> Write {
@@ -88,18 +82,20 @@ impl Aggregate {
 }
 
 /// The object, whatever its state.
-fn about(event: &Told) -> String {
-    let mut about = event.about.clone();
-    object::remove(&mut about, &["resourceVersion"]);
-    about.to_string()
+fn about(event: &Told) -> u64 {
+    let mut digest = Digest::default();
+    for part in ["apiVersion", "kind", "namespace", "name", "uid"] {
+        digest.text(object::str_at(&event.about, &[part]));
+    }
+    digest.finish()
 }
 
 fn identity(event: &Told) -> Identity {
-    Identity {
-        about: about(event),
-        host: event.host.clone(),
-        warning: event.kind == super::EventKind::Warning,
-        reason: event.reason.clone(),
-        message: event.message.clone(),
+    let mut digest = Digest::default();
+    digest.bytes(&about(event).to_le_bytes());
+    digest.bytes(&[u8::from(event.kind == super::EventKind::Warning)]);
+    for text in [&event.host, &event.reason, &event.message] {
+        digest.text(text);
     }
+    digest.finish()
 }
