@@ -308,6 +308,10 @@ async fn a_restart_writes_nothing(world: &mut World) {
         }
     };
     all("twenty propagated").await;
+    for (watched, cluster) in maps.iter().zip(["cluster1", "cluster2"]) {
+        let present = |cache: &comity_lane::Cache| (0..20).all(|i| cache.get("shop", &format!("c{i}")).is_some());
+        watched.until(cluster, |cache| present(cache).then_some(())).await;
+    }
     let versions = |watched: &[world::Watched]| -> Vec<String> {
         watched
             .iter()
