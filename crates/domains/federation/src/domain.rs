@@ -125,13 +125,14 @@ impl Federation {
 
     /// Whether the status has to wait for members that have not been read yet; one that never is does not keep the
     /// others' news back.
-    fn waits_for_unread(&self, key: &Key, plan: &Plan, wake: &mut Option<Duration>) -> bool {
+    fn waits_for_unread(&self, key: &Key, plan: &Plan, user: bool, wake: &mut Option<Duration>) -> bool {
         let mut unread = self.unread.lock();
         if !plan.verdicts.values().any(|v| v.unread) {
             unread.remove(key);
             return false;
         }
-        let rest = UNREAD.saturating_sub(unread.entry(key.clone()).or_insert_with(Instant::now).elapsed());
+        let patience = if user { UNREAD } else { CAUGHT_UP };
+        let rest = patience.saturating_sub(unread.entry(key.clone()).or_insert_with(Instant::now).elapsed());
         if rest.is_zero() {
             return false;
         }
@@ -209,11 +210,15 @@ impl Federation {
 }
 
 /// Whether the status has to wait for writes that are about to end, and how long at most.
-fn settling(plan: &Plan, wake: &mut Option<Duration>) -> bool {
-    let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < GATHER).min();
+///
+/// Nobody waits for news of an object that nobody has changed: what was told of it stays for longer, so that a restart
+/// on a busy machine does not tell every object as pending and then as it was.
+fn settling(plan: &Plan, user: bool, wake: &mut Option<Duration>) -> bool {
+    let patience = if user { GATHER } else { CAUGHT_UP };
+    let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < patience).min();
     match youngest {
         Some(since) => {
-            sooner(wake, GATHER.saturating_sub(since));
+            sooner(wake, patience.saturating_sub(since));
             true
         }
         None => false,
@@ -254,8 +259,9 @@ impl Controller for Federation {
                 self.report(&running, key, &seen, status::invalid(&seen, &problems, &now), &mut wake).await
             }
             Ok(mut plan) => {
-                let unread = self.waits_for_unread(key, &plan, &mut wake);
-                let hold = settling(&plan, &mut wake) || unread;
+                let user = plan::urgency(&seen) == comity_lane::Urgency::User;
+                let unread = self.waits_for_unread(key, &plan, user, &mut wake);
+                let hold = settling(&plan, user, &mut wake) || unread;
                 let status = status::report(&seen, &plan, &now);
                 let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
                 match self.execute(&running, &seen, &mut plan).await {
