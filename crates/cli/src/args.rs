@@ -26,6 +26,8 @@ enum Command {
     Up(Up),
     /// Start one embedded member cluster as a process of its own
     Member(Member),
+    /// Give a control plane simulated nodes, whose pods run no processes
+    Nodes(Nodes),
     /// Run a hub on a Kubernetes that exists already
     Hub {
         #[command(subcommand)]
@@ -98,6 +100,22 @@ pub(crate) struct Member {
     /// Address to listen on; port 0 chooses a free one [default: the port of the last start on 127.0.0.1].
     #[arg(long)]
     pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Nodes {
+    /// Kubeconfig file with credentials that may write nodes, leases and pods in the cluster.
+    #[arg(long)]
+    pub kubeconfig: PathBuf,
+    /// Context of the cluster [default: the current context].
+    #[arg(long)]
+    pub context: Option<String>,
+    /// What the nodes' names begin with.
+    #[arg(long, default_value = "simulated")]
+    pub name: String,
+    /// Number of nodes.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub count: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -212,6 +230,7 @@ fn dispatch(command: Command) -> CliResult {
         Command::Demo(args) => commands::serve::demo(&args),
         Command::Up(args) => commands::serve::up(&args),
         Command::Member(args) => commands::serve::member(&args),
+        Command::Nodes(args) => commands::nodes::nodes(&args),
         Command::Hub { command: HubCommand::Start(args) } => commands::hub_start::start(&args),
         Command::Status(args) => block_on(commands::status::status(&args)),
         Command::Why(args) => block_on(commands::why::why(&args)),

@@ -39,6 +39,14 @@ pub fn start_hub_set(config: &HubConfig) -> Handle {
     wiring.start()
 }
 
+/// Starts simulated nodes alone, for a control plane that has controllers and a scheduler of its own.
+pub fn start_nodes(config: &MemberConfig) -> Handle {
+    let mut wiring = Wiring::new(config.clients.clone());
+    nodes::start(&mut wiring, config);
+    pods::start(&mut wiring, config);
+    wiring.start()
+}
+
 /// Starts what makes an API server a cluster: the hub's set, the controllers of workloads, a scheduler and simulated nodes.
 pub fn start_member_set(config: &MemberConfig) -> Handle {
     let mut wiring = Wiring::new(config.clients.clone());

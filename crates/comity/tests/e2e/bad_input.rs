@@ -40,6 +40,11 @@ fn what_the_api_refuses_is_not_stored() {
 #[test]
 fn a_wrong_entry_fails_its_own_cluster_only() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=2"]) else { return };
+    wrong_entries(&fleet);
+}
+
+/// On a fleet whose clusters are joined.
+pub(crate) fn wrong_entries(fleet: &Fleet) {
     let text = federated(
         r"spec:
   template: {data: {color: blue}}

@@ -1,4 +1,6 @@
-//! A demo fleet of the built binary in a folder of its own, and the clients that talk to it.
+//! A fleet of the built binary in a folder of its own, and the clients that talk to it.
+//!
+//! Members are embedded in the demo's process, processes of the binary, or real control planes. Scenarios do not ask which.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,8 +12,11 @@ use comity_testkit_core::{
     binary::{Home, Running},
     cache::{self, tool_or_skip},
     kubectl::Kubectl,
+    real::{Parts, RealCluster},
     run::{Ran, run},
 };
+
+use crate::real_members::RealMember;
 
 /// The most that anything that is asked for again and again may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +26,8 @@ pub(crate) struct Fleet {
     running: Option<Running>,
     /// Members that are processes of their own, by name.
     members: Vec<(String, Running)>,
+    /// Members that are real control planes.
+    real: Vec<RealMember>,
     kubectl: Kubectl,
     minor: String,
     home: Home,
@@ -43,9 +50,36 @@ impl Fleet {
         variables.iter().for_each(|(name, value)| home.set(name, value));
         let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
-        let mut fleet = Self { running: None, members: Vec::new(), kubectl, minor: minor.to_owned(), home };
+        let mut fleet = Self { running: None, members: Vec::new(), real: Vec::new(), kubectl, minor: minor.to_owned(), home };
         fleet.start_again(flags);
         Some(fleet)
+    }
+
+    /// A hub without members of its own, and real control planes with simulated nodes that are not joined;
+    /// nothing when a program is missing (said in one line).
+    pub(crate) fn real(minor: &str, names: &[&str]) -> Option<Self> {
+        let what = "end to end with real members";
+        let programs = tool_or_skip(what, RealCluster::find(Parts::Scheduler))?;
+        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+        let real: Vec<RealMember> = std::thread::scope(|scope| {
+            let start = |name| {
+                let (programs, home) = (programs.clone(), &home);
+                scope.spawn(move || RealMember::start(name, programs, home))
+            };
+            let starting: Vec<_> = names.iter().map(|name| start(*name)).collect();
+            starting.into_iter().map(|member| member.join().unwrap()).collect()
+        });
+        let files = std::iter::once(home.path().join("data/kubeconfig")).chain(real.iter().map(|m| m.kubeconfig.clone()));
+        let files = std::env::join_paths(files).unwrap();
+        let kubectl = tool_or_skip(what, Kubectl::find(minor, Path::new(&files)))?;
+        let mut fleet = Self { running: None, members: Vec::new(), real, kubectl, minor: minor.to_owned(), home };
+        fleet.start_again(&["--members=0"]);
+        Some(fleet)
+    }
+
+    /// A member that is a real control plane.
+    pub(crate) fn real_member(&self, name: &str) -> &RealMember {
+        self.real.iter().find(|member| member.name == name).unwrap()
     }
 
     /// The demo's data folder.
@@ -138,6 +172,7 @@ impl Fleet {
     fn run(&self, command: &mut Command) -> Ran {
         let folders = self.members.iter().map(|(name, _)| self.home.path().join(name));
         let files = std::iter::once(self.data()).chain(folders).map(|folder| folder.join("kubeconfig"));
+        let files = files.chain(self.real.iter().map(|member| member.kubeconfig.clone()));
         run(command.env("HOME", self.home.path()).env("KUBECONFIG", std::env::join_paths(files).unwrap()), "").unwrap()
     }
 

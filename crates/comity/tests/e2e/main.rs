@@ -10,6 +10,7 @@ mod docs;
 mod leave;
 mod page;
 mod real_hub;
+mod real_members;
 mod repair;
 mod restart;
 mod secrets;

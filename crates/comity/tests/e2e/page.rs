@@ -14,7 +14,11 @@ fn the_page_works_with_kubectl_1_32() {
 
 fn page(kubectl: &str) {
     let Some(fleet) = Fleet::demo(kubectl, &["--join=none"]) else { return };
+    the_page(&fleet);
+}
 
+/// On a fleet of three clusters of which none is joined.
+pub(crate) fn the_page(fleet: &Fleet) {
     // Joining: two of three clusters.
     for name in ["cluster1", "cluster2"] {
         let context = format!("{name}-context");

@@ -29,6 +29,11 @@ const SHIPPED: [(&str, &str, &str); 8] = [
 #[test]
 fn every_shipped_type_reaches_the_members_and_leaves_them_again() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=2"]) else { return };
+    every_shipped_type(&fleet);
+}
+
+/// On a fleet whose clusters are joined.
+pub(crate) fn every_shipped_type(fleet: &Fleet) {
     let mut text = String::new();
     for (kind, _, template) in SHIPPED {
         text.push_str(&format!(
@@ -61,6 +66,11 @@ fn every_shipped_type_reaches_the_members_and_leaves_them_again() {
 #[test]
 fn a_built_in_type_and_a_users_own_type_are_enabled_at_run_time() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
+    enabled_types(&fleet);
+}
+
+/// On a fleet with a joined cluster1.
+pub(crate) fn enabled_types(fleet: &Fleet) {
     let enabled = fleet.kubefedctl(&["enable", "networkpolicies.networking.k8s.io"]);
     assert_eq!(enabled.code, 0, "{}", enabled.stderr);
     assert_eq!(
@@ -112,11 +122,17 @@ spec:
 #[test]
 fn a_type_may_be_federated_in_a_group_of_ones_own() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
+    group_of_ones_own(&fleet);
+}
+
+/// On a fleet with a joined cluster1.
+pub(crate) fn group_of_ones_own(fleet: &Fleet) {
     let enabled = fleet.kubefedctl(&["enable", "leases", "--federated-group=federated.example.com"]);
     assert_eq!(enabled.code, 0, "{}", enabled.stderr);
-    let text = "apiVersion: federated.example.com/v1beta1\nkind: FederatedLease\nmetadata: {name: one, namespace: shop}\nspec: {template: {spec: {holderIdentity: me}}, placement: {clusterSelector: {}}}\n";
-    fleet.hub(&["create", "namespace", "shop"]);
+    let text = "apiVersion: federated.example.com/v1beta1\nkind: FederatedLease\nmetadata: {name: one, namespace: leasing}\nspec: {template: {spec: {holderIdentity: me}}, placement: {clusterSelector: {}}}\n";
+    fleet.hub(&["create", "namespace", "leasing"]);
     assert_eq!(fleet.try_hub_with(&["apply", "-f", "-"], text).code, 0);
-    fleet.member("cluster1", &["wait", "lease/one", "-n", "shop", "--for=jsonpath={.spec.holderIdentity}=me", "--timeout=20s"]);
-    fleet.hub(&["wait", "federatedlease/one", "-n", "shop", "--for=condition=Propagation", "--timeout=20s"]);
+    fleet.member("cluster1", &["wait", "lease/one", "-n", "leasing", "--for=create", "--timeout=20s"]);
+    fleet.member("cluster1", &["wait", "lease/one", "-n", "leasing", "--for=jsonpath={.spec.holderIdentity}=me", "--timeout=20s"]);
+    fleet.hub(&["wait", "federatedlease/one", "-n", "leasing", "--for=condition=Propagation", "--timeout=20s"]);
 }

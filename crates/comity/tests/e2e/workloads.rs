@@ -5,6 +5,23 @@ use crate::fleet::{Fleet, manifest};
 #[test]
 fn a_member_reads_like_a_cluster() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
+    reads_like_a_cluster(&fleet);
+    says_that_it_is_simulated(&fleet);
+}
+
+/// An embedded member answers for its nodes: no kubelet is asked.
+fn says_that_it_is_simulated(fleet: &Fleet) {
+    let member = |args: &[&str]| fleet.member("cluster1", &[args, &["-n", "production"]].concat());
+    let logs = member(&["logs", "deployment/webapp"]);
+    assert!(logs.contains("simulated"), "{logs}");
+    let name = member(&["get", "pods", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let ran = fleet.try_member("cluster1", &["exec", &name, "-n", "production", "--", "true"]);
+    assert_ne!(ran.code, 0);
+    assert!(ran.stderr.contains(&format!("pod \"{name}\" is simulated: exec is not available")), "{}", ran.stderr);
+}
+
+/// On a fleet with a joined cluster1.
+pub(crate) fn reads_like_a_cluster(fleet: &Fleet) {
     fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml"), "-f", &manifest("federated-service.yaml")]);
     fleet.member("cluster1", &["wait", "deployment/webapp", "-n", "production", "--for=create", "--timeout=20s"]);
     fleet.member("cluster1", &["rollout", "status", "deployment/webapp", "-n", "production", "--timeout=60s"]);
@@ -34,12 +51,6 @@ fn a_member_reads_like_a_cluster() {
     {
         assert!(described.contains(text), "{text} is missing in\n{described}");
     }
-    let logs = member(&["logs", "deployment/webapp"]);
-    assert!(logs.contains("simulated"), "{logs}");
-    let name = member(&["get", "pods", "-o", "jsonpath={.items[0].metadata.name}"]);
-    let ran = fleet.try_member("cluster1", &["exec", &name, "-n", "production", "--", "true"]);
-    assert_ne!(ran.code, 0);
-    assert!(ran.stderr.contains(&format!("pod \"{name}\" is simulated: exec is not available")), "{}", ran.stderr);
     let slices = member(&[
         "get",
         "endpointslices",
@@ -54,6 +65,11 @@ fn a_member_reads_like_a_cluster() {
 #[test]
 fn a_rollout_in_a_member_goes_through_replica_sets_and_can_be_undone() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
+    rolls_out(&fleet);
+}
+
+/// In a cluster with nodes.
+pub(crate) fn rolls_out(fleet: &Fleet) {
     let member = |args: &[&str]| fleet.member("cluster1", args);
     member(&["create", "deployment", "shop", "--image=shop:1", "--replicas=3"]);
     member(&["rollout", "status", "deployment/shop", "--timeout=60s"]);

@@ -1,0 +1,79 @@
+//! `comity nodes`: simulated nodes for a control plane that runs elsewhere.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use comity_kubelite::{Handle, MemberConfig, start_nodes};
+use comity_lane::client::ClusterClient;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::connect;
+use crate::{
+    args::Nodes,
+    error::{CliError, CliResult, Exit},
+    printer,
+};
+
+/// How long the nodes may take to be there before the start has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn nodes(args: &Nodes) -> CliResult {
+    if let Some(why) = comity_core::names::dns1123_label(&args.name).first() {
+        return Err(CliError::new(format!("name {:?} cannot be used: {why}", args.name)).exit(Exit::Usage));
+    }
+    crate::logging::start();
+    let began = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| CliError::new("cannot start").because(e))?;
+    let outcome = runtime.block_on(async {
+        let failed = |e| CliError::new("cannot listen for signals").because(e);
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let running = tokio::select! {
+            started = begin(args, began) => started?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        printer::talk("stopping");
+        running.stop().await;
+        Ok(())
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn begin(args: &Nodes, began: Instant) -> CliResult<Handle> {
+    let (connection, context) = connect::of(Some(&args.kubeconfig), args.context.as_deref()).await?;
+    let version = version(&connection.client, &context).await?;
+    let client = connection.client;
+    // one kubeconfig stands for all: nodes act with its rights and not under names of their own
+    let clients: comity_kubelite::Clients = Arc::new(move |_: &str| client.clone());
+    let config = MemberConfig { nodes: usize::from(args.count), version, ..MemberConfig::new(&args.name, clients) };
+    let running = start_nodes(&config);
+    if tokio::time::timeout(PATIENCE, running.synced()).await.is_err() {
+        return Err(CliError::new(format!("the nodes and pods of context {context:?} could not be listed within {PATIENCE:?}"))
+            .hint("the credentials must be allowed to list and watch nodes and pods"));
+    }
+    printer::data(format!("{} SIMULATED nodes {}-node-1 … in {}  context {context}", args.count, args.name, connection.endpoint));
+    printer::data("  their pods run no processes; nodes are not ready any more when this command ends");
+    printer::data(format!("ready in {:.1} s; stop with Ctrl-C", began.elapsed().as_secs_f64()));
+    Ok(running)
+}
+
+/// The control plane's version, which its nodes say too.
+async fn version(client: &ClusterClient, context: &str) -> CliResult<String> {
+    let (code, body) = client.get_text("/version").await.map_err(|e| connect::request_error("cannot ask for the version", context, &e))?;
+    let version: comity_core::Value = serde_json::from_str(&body).unwrap_or_default();
+    match version["gitVersion"].as_str() {
+        Some(version) => Ok(version.to_owned()),
+        None => {
+            Err(CliError::new(format!("context {context:?} answered {code} when asked for its version: is it a Kubernetes API server?")))
+        }
+    }
+}
