@@ -166,6 +166,21 @@ impl Member {
         self.facts.write().push(facts);
     }
 
+    /// Says of a member that answers which of its kinds cannot be followed.
+    fn flag_what_is_behind(&self, answers: bool) {
+        let copies = self.copies.read();
+        let obstacles =
+            copies.values().filter(|_| answers).filter_map(|c| c.obstacle().map(|why| format!("{}: {why}", c.target().gvr.resource)));
+        let mut behind: Vec<String> = obstacles.collect();
+        behind.sort();
+        if behind.is_empty() {
+            self.flags.remove(BEHIND);
+        } else {
+            let (kind, reason) = (BEHIND.to_owned(), "CachedRetrievalFailed".to_owned());
+            self.flags.set(FlaggedCondition { kind, status: true, reason, message: behind.join("; ") });
+        }
+    }
+
     pub(crate) fn stop(&self) {
         self.lane.clear();
         self.lane.connect(None);
@@ -221,6 +236,8 @@ pub(crate) struct Keeper {
 /// Makes a client from a cluster's spec and its token; the text of a failure names the field.
 pub type Connect = Arc<dyn Fn(&ClusterSpec, &str) -> Result<ClusterClient, String> + Send + Sync>;
 
+/// Condition of a member whose objects of some kinds are known as of an earlier time, or not at all.
+const BEHIND: &str = "CopiesBehind";
 /// Between two looks at a member, whatever asks for them.
 const SPACING: Duration = Duration::from_secs(1);
 /// Flags that change often are written together.
@@ -264,6 +281,7 @@ impl Keeper {
             if let (true, Ok(client)) = (probe.is_ok() && version.as_ref().is_none_or(|(at, _)| at.elapsed() >= REFRESH), &client) {
                 version = probe::version(client, input.thresholds.timeout).await.map(|text| (Instant::now(), text));
             }
+            self.member.flag_what_is_behind(probe.is_ok());
             let (stands, pause) = judgement.take(probe, &input.thresholds);
             let stands = stands.clone();
             self.publish(&stands);

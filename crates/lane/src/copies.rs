@@ -1,11 +1,12 @@
 //! The copies of one target in one member: compact records, fed by a watch and by the lane's own writes.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use comity_core::{
@@ -14,7 +15,7 @@ use comity_core::{
     object,
 };
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     cache::{
@@ -22,6 +23,7 @@ use crate::{
         reflector::{self, Known, Sink},
     },
     client::{ClientError, ClusterClient},
+    compact::Compact,
     copy::{Applied, Copy, Holder},
     target::Target,
 };
@@ -32,6 +34,11 @@ pub type OnCopy = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Told when a watch finds that the member does not answer, or not to these credentials. It must not block.
 pub type OnSilence = Arc<dyn Fn() + Send + Sync>;
+
+/// So many deleted copies are remembered.
+const GONE: usize = 256;
+/// A watch that is in trouble for so long is behind: what is known may no longer be so.
+const BEHIND: Duration = Duration::from_secs(3);
 
 /// What is known of one copy.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +70,11 @@ struct Rows {
     by_namespace: HashMap<Arc<str>, HashMap<Box<str>, Arc<Copy>>>,
     synced: bool,
     trouble: Option<ClientError>,
+    /// Since when there is trouble, and whether it has been told that what is known is behind.
+    since: Option<Instant>,
+    behind: bool,
+    /// UIDs of copies that were seen to be gone after a delete; a list that was made before it does not bring them back.
+    gone: VecDeque<Compact>,
     /// The highest revision that the watch has told.
     passed: u64,
 }
@@ -70,6 +82,13 @@ struct Rows {
 impl Rows {
     fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Copy>> {
         self.by_namespace.get(namespace)?.get(name)
+    }
+
+    fn settle(&mut self, trouble: Option<&ClientError>) {
+        self.trouble = trouble.cloned();
+        let now = Instant::now();
+        self.since = trouble.and(self.since.or(Some(now)));
+        self.behind = trouble.is_some_and(|error| !error.is_not_found()) && self.since.is_some_and(|since| now - since >= BEHIND);
     }
 
     fn put(&mut self, namespace: &str, name: &str, copy: Copy) {
@@ -140,6 +159,18 @@ impl Copies {
             (None, Some(_)) => Seen::Absent,
             (None, None) => Seen::Unknown(String::new()),
         }
+    }
+
+    /// Why what is known may no longer be so; `None` while the watch runs, and for a kind that is not served.
+    pub fn behind(&self) -> Option<String> {
+        let rows = self.rows.read();
+        rows.trouble.as_ref().filter(|_| rows.synced && rows.behind).map(ToString::to_string)
+    }
+
+    /// What keeps the copies from being known: nothing has been read yet, or for some time.
+    pub fn obstacle(&self) -> Option<String> {
+        let rows = self.rows.read();
+        rows.trouble.as_ref().filter(|error| (rows.behind || !rows.synced) && !error.is_not_found()).map(ToString::to_string)
     }
 
     /// Namespaces and names of all copies, sorted.
@@ -219,6 +250,18 @@ impl Copies {
             }
         }
         (self.on_copy)(namespace, name);
+    }
+
+    /// An own delete has ended and nothing of the copy is left.
+    pub(crate) fn gone(&self, namespace: &str, name: &str, uid: &str) {
+        {
+            let mut rows = self.rows.write();
+            if rows.gone.len() >= GONE {
+                rows.gone.pop_front();
+            }
+            rows.gone.push_back(uid.into());
+        }
+        self.deleted_by_us(namespace, name, uid, None);
     }
 
     /// Tells the listener to look again.
@@ -324,15 +367,18 @@ impl Sink for Copies {
                 changed.insert((namespace.to_string(), name.to_string()));
             }
             let first = !rows.synced;
-            news = first || rows.trouble.is_some();
+            news = first || rows.behind || rows.trouble.is_some();
             drop(listed);
             for Row { namespace, name, copy } in items {
+                if rows.gone.contains(&copy.uid) && !copy.deleting {
+                    continue;
+                }
                 if rows.put_newer(&namespace, &name, copy) || first {
                     changed.insert((namespace.to_string(), name.into_string()));
                 }
             }
             rows.synced = true;
-            rows.trouble = None;
+            rows.settle(None);
             rows.passed = rows.passed.max(revision);
         }
         for (namespace, name) in changed {
@@ -381,8 +427,9 @@ impl Sink for Copies {
             let unserved = |error: Option<&ClientError>| error.is_some_and(ClientError::is_not_found);
             let other = text(rows.trouble.as_ref()) != text(error);
             let matters = !rows.synced || unserved(rows.trouble.as_ref()) || unserved(error);
-            rows.trouble = error.cloned();
-            other && matters
+            let behind = rows.behind;
+            rows.settle(error);
+            other && matters || behind != rows.behind
         };
         if changed {
             (self.on_copy)("", "");
@@ -453,6 +500,15 @@ mod tests {
         copies.changed(live(5, "v"), "5");
         copies.deleted(live(7, "v"), "7");
         copies.wrote(&live(5, "v"), 77);
+        assert_eq!(copies.see("ns", "n"), Seen::Absent);
+    }
+
+    #[test]
+    fn a_list_that_was_made_before_a_delete_does_not_bring_the_copy_back() {
+        let (copies, _) = copies();
+        copies.listed(vec![copies.keep(live(5, "v"))], "5");
+        copies.gone("ns", "n", "u");
+        copies.listed(vec![copies.keep(live(5, "v"))], "6");
         assert_eq!(copies.see("ns", "n"), Seen::Absent);
     }
 

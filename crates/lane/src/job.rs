@@ -357,14 +357,17 @@ impl Runner<'_> {
             match self.client.delete(gvr, self.namespace, self.name, &options).await {
                 Ok(answer) => {
                     let going = answer.filter(|a| object::uid(a) == delete.uid && object::is_deleting(a));
-                    self.copies.deleted_by_us(self.namespace, self.name, &delete.uid, going.as_ref());
+                    match going {
+                        Some(going) => self.copies.deleted_by_us(self.namespace, self.name, &delete.uid, Some(&going)),
+                        None => self.copies.gone(self.namespace, self.name, &delete.uid),
+                    }
                     return Ok(Done::Deleted);
                 }
                 Err(error) if error.is_conflict() => conflict = Some(error),
                 Err(error) => return Err(Failure::client(Step::Delete)(error)),
             }
             let Some(live) = self.still_ours(&delete.uid, Step::Delete).await? else {
-                self.copies.deleted_by_us(self.namespace, self.name, &delete.uid, None);
+                self.copies.gone(self.namespace, self.name, &delete.uid);
                 return Ok(Done::Deleted);
             };
             object::resource_version(&live).clone_into(&mut version);

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod embedded;
+pub mod fake;
 pub mod fault;
 pub mod proxy;
 pub mod upstream;
@@ -12,6 +13,7 @@ mod webhook;
 
 pub use cluster::{Cluster, Kind};
 pub use comity_testkit_core::real::Parts;
+pub use fake::FakeCluster;
 pub use fault::{Fault, Gate};
 pub use proxy::Proxy;
 pub use upstream::{Answer, BoxError, Upstream};

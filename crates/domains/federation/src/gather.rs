@@ -41,6 +41,7 @@ fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &st
         labels: member.labels(),
         health: member.health(),
         copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
+        behind: copies.as_ref().and_then(|copies| copies.behind()),
         autoscaler: autoscalers::of(member, kind, namespace, name),
         closed: match member.lane.standing() {
             Standing::Closed(closed) => Some(closed),

@@ -90,6 +90,8 @@ pub struct MemberSeen {
     pub health: Health,
     /// The copy there.
     pub copy: Seen,
+    /// Why what is known of the copies there may no longer be so.
+    pub behind: Option<String>,
     /// Where the last job stands.
     pub progress: Progress,
     /// Why the whole member is only read, if it is.

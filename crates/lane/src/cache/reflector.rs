@@ -146,18 +146,20 @@ impl<S: Sink> Reflector<S> {
     /// A list that lacks what exists, or shows a state before one that was told, is not taken in: it is no news of
     /// deletions. A cluster that was restored from a backup keeps showing its earlier state and is believed then.
     async fn list(&self, past: &mut Past) -> Result<String, ClientError> {
-        let (items, revision) = match self.pages(PAGE).await {
+        let (items, some, revision) = match self.pages(PAGE).await {
             // the pages' revision expired on the way: all at once then
             Err(error) if error.is_expired() => self.pages(0).await?,
             other => other?,
         };
         let gvr = &self.interest.gvr;
-        if let Some(present) = self.still_there(self.sink.missing(&items, &revision)).await? {
+        // of a list that is behind, what came after it is missing too
+        let up_to = revision.parse().unwrap_or(0).max(past.newest).to_string();
+        if let Some(present) = self.still_there(self.sink.missing(&items, &up_to)).await? {
             let what = object_name(&present.namespace, &present.name);
             return Err(ClientError::Malformed(format!("the list of {gvr} lacks {what}, which exists")));
         }
         if past.is_behind(&revision) {
-            if past.behind < SET_BACK {
+            if past.behind < SET_BACK || self.has_moved_on(&some, &revision).await? {
                 let newest = past.newest;
                 return Err(ClientError::Malformed(format!("the list of {gvr} shows revision {revision}, and {newest} was told before")));
             }
@@ -168,6 +170,14 @@ impl<S: Sink> Reflector<S> {
         past.reached(&revision);
         self.sink.listed(items, &revision);
         Ok(revision)
+    }
+
+    /// Whether the cluster shows one of these objects in a later state than the list of them.
+    async fn has_moved_on(&self, listed: &[(String, String)], revision: &str) -> Result<bool, ClientError> {
+        let revision: u128 = revision.parse().unwrap_or(0);
+        let asked = listed.iter().map(|(namespace, name)| self.client.get(&self.interest.gvr, namespace, name));
+        let live = futures::future::try_join_all(asked).await?;
+        Ok(live.iter().flatten().any(|live| object::resource_version(live).parse().is_ok_and(|at: u128| at > revision)))
     }
 
     /// One of these objects that exists and belongs into the list. Some are asked for where there are many.
@@ -189,14 +199,17 @@ impl<S: Sink> Reflector<S> {
         Ok(found.into_iter().flatten().find(belongs).map(|(known, _)| known))
     }
 
-    async fn pages(&self, limit: u32) -> Result<(Vec<S::Item>, String), ClientError> {
+    /// The whole list: what is kept of its objects, namespaces and names of some of them, and its revision.
+    async fn pages(&self, limit: u32) -> Result<(Vec<S::Item>, Vec<(String, String)>, String), ClientError> {
         let mut options = ListOptions { limit, ..self.options() };
-        let mut items = Vec::new();
+        let (mut items, mut some) = (Vec::new(), Vec::new());
         loop {
             let page = self.client.list(&self.interest.gvr, self.interest.namespace.as_deref(), &options).await?;
+            let place = |object: &Value| (object::namespace(object).to_owned(), object::name(object).to_owned());
+            some.extend(page.items.iter().take(SAMPLE.saturating_sub(some.len())).map(place));
             items.extend(page.items.into_iter().filter_map(|item| self.readable(item)).map(|item| self.sink.keep(item)));
             if page.continue_token.is_empty() {
-                return Ok((items, page.resource_version));
+                return Ok((items, some, page.resource_version));
             }
             options.continue_token = page.continue_token;
         }

@@ -204,13 +204,14 @@ async fn a_list_that_lacks_what_exists_takes_nothing_away() {
 #[tokio::test(start_paused = true)]
 async fn a_list_of_an_earlier_state_is_no_news_until_the_cluster_insists_on_it() {
     let earlier = || list(4, &[pod("a", 3)]);
-    let mut server =
-        serve([list(8, &[pod("a", 7)]), ended(&[("ERROR", expired())])].into_iter().chain((0..5).map(|_| earlier())).chain([open(&[])]));
+    let begin = [list(8, &[pod("a", 7)]), ended(&[("ERROR", expired())])];
+    let end = [whole(200, &pod("a", 3)), open(&[])];
+    let mut server = serve(begin.into_iter().chain((0..5).map(|_| earlier())).chain(end));
     let started = tokio::time::Instant::now();
     assert_eq!(server.events(2).await, "new a, synced");
     assert_eq!(server.events(2).await, "changed a, synced");
     assert!(started.elapsed() > Duration::from_secs(1));
-    for _ in 0..7 {
+    for _ in 0..8 {
         server.asked().await;
     }
     assert!(server.asked().await.ends_with("resourceVersion=4"));

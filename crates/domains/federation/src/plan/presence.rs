@@ -11,6 +11,12 @@ use crate::model::{Autoscaler, Desired, Fault, MemberSeen, NamespaceSeen, Observ
 pub(super) fn wanted(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -> Verdict {
     let mut verdict = decide(seen, want, cluster, member);
     verdict.placed = true;
+    // what is due is done all the same: a write tells what is there
+    if let (Some(why), None, Health::Ready) = (&member.behind, &verdict.fault, &member.health) {
+        let message = format!("what the cluster holds is known as of an earlier time: {why}");
+        verdict.fault = Some(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message));
+        verdict.in_sync = false;
+    }
     verdict
 }
 

@@ -54,11 +54,17 @@ fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen)
         return None;
     }
     match (&member.copy, &member.health) {
-        (Seen::Present(_) | Seen::NotServed, _) | (Seen::Absent, Health::Ready) => None,
+        (Seen::Present(_) | Seen::NotServed, _) => None,
+        (Seen::Absent, Health::Ready) if member.behind.is_none() => None,
         (_, Health::Unknown) => Some(Verdict::unread()),
         (Seen::Unknown(why), Health::Ready) if why.is_empty() => Some(Verdict::unread()),
         (Seen::Unknown(why), Health::Ready) => {
             let message = format!("whether the cluster has a copy is not known: {why}");
+            Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
+        }
+        (Seen::Absent, Health::Ready) => {
+            let message =
+                format!("whether the cluster has a copy is known as of an earlier time: {}", member.behind.as_deref().unwrap_or_default());
             Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
         }
         (_, Health::NotReady { message, .. }) => {

@@ -158,8 +158,9 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         Value::Object(unread) => Autoscaler::Unread(unread["unread"].as_str().unwrap().to_owned()),
         name => Autoscaler::Named(name.as_str().unwrap().to_owned()),
     };
-    let mut member =
-        MemberSeen { labels, health, copy: copy(seen, name, facts, &autoscaler), progress: Progress::Idle, autoscaler, closed };
+    let copy = copy(seen, name, facts, &autoscaler);
+    let behind = facts["behind"].as_str().map(str::to_owned);
+    let mut member = MemberSeen { labels, health, copy, behind, progress: Progress::Idle, autoscaler, closed };
     let due = due(seen, name, &member);
     member.progress = match &facts["progress"] {
         Value::Null => Progress::Idle,

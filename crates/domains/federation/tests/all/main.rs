@@ -4,6 +4,7 @@
 mod audit;
 mod drift;
 mod fixtures;
+mod isolation;
 mod ownership;
 mod properties;
 mod scenarios;

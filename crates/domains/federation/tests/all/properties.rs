@@ -56,6 +56,7 @@ fn member() -> impl Strategy<Value = MemberSeen> {
         labels: BTreeMap::from([("east".to_owned(), east.to_string())]),
         health,
         copy,
+        behind: None,
         progress: Progress::Idle,
         autoscaler,
         closed: None,

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use comity_core::{GroupVersionResource, Value, json, object};
 use comity_federation::{Config, Handle};
 use comity_lane::{Cache, ClusterClient, Interest, PatchKind};
-use comity_testkit::{Cluster, Kind, Parts};
+use comity_testkit::{Cluster, Kind, Parts, Proxy};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// Longest wait for anything.
@@ -51,25 +51,50 @@ impl World {
 
     /// Of a hub and so many members of a kind each.
     pub async fn of(test: &str, hub: Kind, member: Kind, members: usize) -> Option<Self> {
+        let world = Self::apart(test, hub, member, members).await?;
+        for index in 0..world.members.len() {
+            world.join(index).await;
+        }
+        Some(world)
+    }
+
+    /// The same without a join.
+    async fn apart(test: &str, hub: Kind, member: Kind, members: usize) -> Option<Self> {
         let real = [hub, member].iter().any(|kind| matches!(kind, Kind::Real(_)));
         let alone = if real { Some(alone().await) } else { None };
         let names: Vec<String> = std::iter::once("hub".to_owned()).chain((1..=members).map(|i| format!("cluster{i}"))).collect();
         let starts = names.iter().enumerate().map(|(index, name)| Cluster::start(test, name, if index == 0 { hub } else { member }));
         let clusters: Vec<Cluster> = futures::future::join_all(starts).await.into_iter().collect::<Option<_>>()?;
-        Some(Self::over(clusters, alone).await)
+        Some(Self::unjoined(clusters, alone).await)
     }
 
     /// Over a hub and members that run.
     pub async fn over(clusters: Vec<Cluster>, alone: Option<MutexGuard<'static, ()>>) -> Self {
-        let hub = clusters[0].client();
-        comity_federation::bootstrap(&hub).await.unwrap();
-        let federation = Some(comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1)));
-        let members = clusters[1..].iter().map(Cluster::client).collect();
-        let world = Self { hub, members, federation, clusters, _alone: alone };
+        let world = Self::unjoined(clusters, alone).await;
         for index in 0..world.members.len() {
             world.join(index).await;
         }
         world
+    }
+
+    async fn unjoined(clusters: Vec<Cluster>, alone: Option<MutexGuard<'static, ()>>) -> Self {
+        let hub = clusters[0].client();
+        comity_federation::bootstrap(&hub).await.unwrap();
+        let federation = Some(comity_federation::start(Config::new(hub.clone(), "hub-under-test", 1)));
+        let members = clusters[1..].iter().map(Cluster::client).collect();
+        Self { hub, members, federation, clusters, _alone: alone }
+    }
+
+    /// In this process; the members are reached through a proxy each.
+    pub async fn proxied(members: usize) -> (Self, Vec<Proxy>) {
+        let world = Self::apart("", Kind::Embedded, Kind::Embedded, members).await.unwrap();
+        let mut proxies = Vec::new();
+        for index in 0..members {
+            let proxy = Proxy::before(&world.clusters[index + 1].url()).await.unwrap();
+            world.join_at(index, &proxy.url(), proxy.ca()).await;
+            proxies.push(proxy);
+        }
+        (world, proxies)
     }
 
     /// Stops federation and starts it anew, as a restart of the hub does.
@@ -92,7 +117,21 @@ impl World {
 
     /// Makes Secret and KubeFedCluster of `cluster<index + 1>`.
     pub async fn join(&self, index: usize) {
-        join_to(&self.hub, &self.clusters[index + 1]).await;
+        let cluster = &self.clusters[index + 1];
+        self.join_at(index, &cluster.url(), cluster.ca()).await;
+    }
+
+    /// Points the KubeFedCluster of `cluster<index + 1>` somewhere else.
+    pub async fn join_again(&self, index: usize, url: &str, ca: &str) {
+        let elsewhere = json!({"spec": {"apiEndpoint": url, "caBundle": BASE64_STANDARD.encode(ca)}});
+        let (clusters, name) = (gvr("core.kubefed.io", "kubefedclusters"), self.clusters[index + 1].name());
+        self.hub.patch(&clusters, "kube-federation-system", name, None, PatchKind::Merge, &elsewhere, "test", false).await.unwrap();
+    }
+
+    /// The same for a cluster that is reached by another way.
+    async fn join_at(&self, index: usize, url: &str, ca: &str) {
+        let cluster = &self.clusters[index + 1];
+        join_by(&self.hub, cluster, url, ca).await;
     }
 
     /// Applies an object as a user of the hub would.
@@ -110,12 +149,17 @@ impl World {
 
 /// Makes Secret and KubeFedCluster of a cluster on a hub.
 pub async fn join_to(hub: &ClusterClient, cluster: &Cluster) {
+    join_by(hub, cluster, &cluster.url(), cluster.ca()).await;
+}
+
+/// The same for a cluster that is reached by another way.
+async fn join_by(hub: &ClusterClient, cluster: &Cluster, url: &str, ca: &str) {
     let name = cluster.name();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
         "data": {"token": BASE64_STANDARD.encode(cluster.token())}});
     hub.create(&gvr("", "secrets"), "kube-federation-system", &secret, "test").await.unwrap();
     let joined = json!({"apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": {"name": name, "labels": {"name": name}},
-        "spec": {"apiEndpoint": cluster.url(), "caBundle": BASE64_STANDARD.encode(cluster.ca()), "secretRef": {"name": name}}});
+        "spec": {"apiEndpoint": url, "caBundle": BASE64_STANDARD.encode(ca), "secretRef": {"name": name}}});
     hub.create(&gvr("core.kubefed.io", "kubefedclusters"), "kube-federation-system", &joined, "test").await.unwrap();
 }
 
