@@ -64,7 +64,7 @@ impl Judgement {
     pub fn take(&mut self, probe: Probe, thresholds: &Thresholds) -> (&Probe, Duration) {
         // a refused connection fails at once, so the next look may come soon
         let hurry = matches!(probe, Probe::Silent { refused: true, .. });
-        let decisive = matches!(probe, Probe::Malformed { .. } | Probe::Rejected { .. });
+        let decisive = matches!(probe, Probe::Malformed { .. } | Probe::Rejected { .. } | Probe::Untrusted { .. });
         let flips = match &self.reported {
             None => true,
             Some(reported) if reported.is_ok() == probe.is_ok() => {

@@ -270,7 +270,7 @@ impl Keeper {
             let looked = Instant::now();
             let fresh = if suspect { build(&input, &self.connect).ok() } else { None };
             let probe = match fresh.as_ref().map_or(client.as_ref(), Ok) {
-                Ok(client) => probe::look(client, input.thresholds.timeout).await,
+                Ok(client) => probe::look(client, input.thresholds.timeout).await.with_advice(&input.object),
                 Err(why) => Probe::Malformed { why: why.clone() },
             };
             suspect = matches!(probe, Probe::Silent { .. });

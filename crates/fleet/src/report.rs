@@ -26,6 +26,7 @@ fn lines(probe: &Probe) -> Vec<Line<'static>> {
             vec![line(READY, "False", "ClusterNotReady", &message), reachable()]
         }
         Probe::Rejected { message } => vec![line(READY, "False", "ClusterCredentialsRejected", message), reachable()],
+        Probe::Untrusted { error } => vec![line(READY, "False", "ClusterCertificateNotTrusted", error)],
         Probe::Silent { error, .. } => {
             vec![line(OFFLINE, "True", "ClusterNotReachable", &format!("cluster is not reachable: {error}"))]
         }
@@ -140,6 +141,21 @@ mod tests {
                 message: "cluster is not reachable: connection refused".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn a_certificate_and_a_token_that_do_not_count_are_named_with_what_to_do() {
+        let cluster = json!({"metadata": {"namespace": "kube-federation-system", "name": "c1"}, "spec": {"secretRef": {"name": "c1-x"}}});
+        let said = |probe: Probe| match health(&probe.with_advice(&cluster)) {
+            Health::NotReady { reason, message } => format!("{reason}: {message}"),
+            other => format!("{other:?}"),
+        };
+        let untrusted = said(Probe::Untrusted { error: "invalid peer certificate: UnknownIssuer".to_owned() });
+        let rejected = said(Probe::Rejected { message: "HTTP 401: Unauthorized".to_owned() });
+        insta::assert_snapshot!(format!("{untrusted}\n{rejected}"), @r#"
+        ClusterCertificateNotTrusted: the cluster's certificate is not trusted (invalid peer certificate: UnknownIssuer): if its authority was replaced, join it again with `kubefedctl join c1 --error-on-existing=false` or put the new one into spec.caBundle; if not, somebody else answers at this address
+        ClusterCredentialsRejected: HTTP 401: Unauthorized; join it again with `kubefedctl join c1 --error-on-existing=false`, or put a token that the cluster accepts into Secret kube-federation-system/c1-x
+        "#);
     }
 
     #[test]

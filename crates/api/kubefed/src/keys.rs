@@ -36,5 +36,8 @@ pub const HUB_ID: &str = "comity.dev/hub-id";
 /// On the hub's system namespace: the hub's epoch.
 pub const HUB_EPOCH: &str = "comity.dev/hub-epoch";
 
+/// On a cluster: `profile` or `cluster-admin`, the rights that the hub was given there.
+pub const CLUSTER_ROLE: &str = "comity.dev/cluster-role";
+
 /// Namespaces that are never federated, beside the system namespace itself.
 pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "default"];

@@ -28,6 +28,8 @@ pub(crate) struct Fleet {
     members: Vec<(String, Running)>,
     /// Members that are real control planes.
     real: Vec<RealMember>,
+    /// Contexts of clusters that are none of ours.
+    kubeconfigs: Vec<PathBuf>,
     kubectl: Kubectl,
     minor: String,
     home: Home,
@@ -50,7 +52,8 @@ impl Fleet {
         variables.iter().for_each(|(name, value)| home.set(name, value));
         let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
-        let mut fleet = Self { running: None, members: Vec::new(), real: Vec::new(), kubectl, minor: minor.to_owned(), home };
+        let mut fleet =
+            Self { running: None, members: Vec::new(), real: Vec::new(), kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home };
         fleet.start_again(flags);
         Some(fleet)
     }
@@ -92,6 +95,16 @@ impl Fleet {
         let (flag, folder) = (format!("--name={name}"), format!("--data-dir={name}"));
         let running = self.home.start(&["member", &flag, &folder]).unwrap();
         self.members.push((name.to_owned(), running));
+    }
+
+    /// Makes the contexts of another cluster known to `kubefedctl` and `comity`.
+    pub(crate) fn add_kubeconfig(&mut self, path: PathBuf) {
+        self.kubeconfigs.push(path);
+    }
+
+    /// The home folder, which holds the folders of members that are processes.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Ends a member that is a process of its own, without warning.
@@ -173,6 +186,7 @@ impl Fleet {
         let folders = self.members.iter().map(|(name, _)| self.home.path().join(name));
         let files = std::iter::once(self.data()).chain(folders).map(|folder| folder.join("kubeconfig"));
         let files = files.chain(self.real.iter().map(|member| member.kubeconfig.clone()));
+        let files = files.chain(self.kubeconfigs.iter().cloned());
         run(command.env("HOME", self.home.path()).env("KUBECONFIG", std::env::join_paths(files).unwrap()), "").unwrap()
     }
 

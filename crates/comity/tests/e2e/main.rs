@@ -6,6 +6,7 @@ mod fleet;
 
 mod authority;
 mod bad_input;
+mod credentials;
 mod docs;
 mod leave;
 mod page;

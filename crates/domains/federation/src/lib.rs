@@ -13,6 +13,7 @@ mod fence;
 mod gather;
 pub mod model;
 pub mod plan;
+mod rights;
 pub mod status;
 mod types;
 pub mod validate;

@@ -7,7 +7,7 @@ use crate::{model::Fault, plan::CONTESTED};
 
 /// What the status says about a failed write.
 pub fn fault(failure: &Failure) -> Fault {
-    let message = failure.trouble.to_string();
+    let message = crate::rights::with_advice(&failure.trouble.to_string());
     match &failure.trouble {
         Trouble::Refused(refusal) => Fault { status: refused(refusal, failure.step), reason: refusal.code().to_owned(), message },
         Trouble::NamespaceMissing => Fault::new(failed(failure.step), "NamespaceMissing", message),

@@ -13,6 +13,7 @@ pub(super) struct Resources {
     pub role_bindings: GroupVersionResource,
     pub clusters: GroupVersionResource,
     pub configs: GroupVersionResource,
+    pub types: GroupVersionResource,
 }
 
 impl Default for Resources {
@@ -30,6 +31,7 @@ impl Default for Resources {
             role_bindings: rbac("rolebindings"),
             clusters: kubefed("kubefedclusters"),
             configs: kubefed("kubefedconfigs"),
+            types: kubefed("federatedtypeconfigs"),
         }
     }
 }

@@ -3,16 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use comity_api_kubefed::{FederatedTypeConfig, keys};
 use comity_core::{GroupVersionResource, Reason, Value, json, names, object};
 use comity_lane::{
     cache::{Cache, CacheEvent, Interest},
     client::{ClientError, ClusterClient, DeleteOptions, ListOptions, PatchKind},
 };
 
-use super::{JoinError, Progress, artefacts as make, artefacts::Resources, failed};
+use super::{JoinError, Progress, artefacts as make, artefacts::Resources, failed, profile};
 
 const MANAGER: &str = "kubefedctl";
 const TOKEN_WAIT: Duration = Duration::from_secs(30);
+
+/// What the hub may do in a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterRole {
+    /// Everything, as KubeFed has it: also what will be enabled later.
+    ClusterAdmin,
+    /// What the types that are enabled now need.
+    Profile,
+}
 
 /// What to join, and how.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +47,8 @@ pub struct JoinOptions {
     pub insecure: bool,
     /// The kubeconfig's proxy.
     pub proxy_url: Option<String>,
+    /// The hub's rights there; absent: everything at the first join, and what the role says at later ones.
+    pub cluster_role: Option<ClusterRole>,
     /// Labels for the KubeFedCluster.
     pub labels: Vec<(String, String)>,
 }
@@ -78,7 +90,11 @@ impl Run<'_> {
         self.account(&account).await?;
         self.rights(&account, namespaced).await?;
         (self.progress)("Creating cluster credentials secret in host cluster");
-        let (token, ca) = self.token(&account).await?;
+        let (mut token, mut ca) = self.token(&account).await?;
+        if !options.error_on_existing && !self.counts(&token).await {
+            self.renew(&account).await?;
+            (token, ca) = self.token(&account).await?;
+        }
         let secret = self.hub_secret(&token).await?;
         self.register(&secret, ca).await?;
         (self.progress)("Created federated cluster resource");
@@ -153,18 +169,29 @@ impl Run<'_> {
         let name = make::role_name(account);
         let kind = if namespaced { "role" } else { "cluster role" };
         (self.progress)(&format!("Creating {kind} and binding for service account: {account} in joining cluster: {cluster}"));
+        let profile = self.options.cluster_role == Some(ClusterRole::Profile);
+        let types = if profile { self.types().await? } else { Vec::new() };
         if namespaced {
-            let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+            let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+            let rules = if profile { profile::rules(&types, true) } else { all };
             let ns = Some(namespace.as_str());
             self.role_and_binding("Role", ns, &name, &rules, account).await?;
             let health = make::health_role_name(namespace, account);
             let rules = json!([{"nonResourceURLs": ["/healthz", "/version"], "verbs": ["get"]}]);
             self.role_and_binding("ClusterRole", None, &health, &rules, account).await?;
         } else {
-            self.role_and_binding("ClusterRole", None, &name, &make::all_rules(), account).await?;
+            let rules = if profile { profile::rules(&types, false) } else { make::all_rules() };
+            self.role_and_binding("ClusterRole", None, &name, &rules, account).await?;
         }
         (self.progress)(&format!("Created {kind} and binding for service account: {account} in joining cluster: {cluster}"));
         Ok(())
+    }
+
+    /// The types of the hub; one that cannot be read is not propagated either.
+    async fn types(&self) -> Result<Vec<FederatedTypeConfig>, JoinError> {
+        let listed = self.hub.list(&self.resources.types, Some(&self.options.namespace), &ListOptions::default()).await;
+        let listed = listed.map_err(failed("Could not list the FederatedTypeConfigs of the host cluster"))?;
+        Ok(listed.items.iter().filter_map(|t| FederatedTypeConfig::read(t).ok()).collect())
     }
 
     async fn role_and_binding(
@@ -180,7 +207,12 @@ impl Run<'_> {
             None => (self.resources.cluster_roles.clone(), self.resources.cluster_role_bindings.clone()),
         };
         let ns = namespace.unwrap_or("");
-        self.create(self.member.clone(), roles, ns, make::role(kind, namespace, name, rules)).await?;
+        let made = self.create(self.member.clone(), roles.clone(), ns, make::role(kind, namespace, name, rules)).await?;
+        if made.is_none() && self.options.cluster_role.is_some() {
+            let patch = json!({"rules": rules});
+            let patched = self.member.patch(&roles, ns, name, None, PatchKind::Merge, &patch, MANAGER, false).await;
+            patched.map_err(failed(format!("Could not update {kind} {name} in joining cluster")))?;
+        }
         let binding = make::binding(kind, namespace, name, &self.options.namespace, account);
         self.create(self.member.clone(), bindings, ns, binding).await?;
         Ok(())
@@ -213,14 +245,40 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the member still accepts a token that was issued earlier: its signing key may have been replaced since.
+    async fn counts(&self, token: &str) -> bool {
+        let Some(token) = STANDARD.decode(token).ok().and_then(|t| String::from_utf8(t).ok()) else { return false };
+        let reviews = GroupVersionResource::new("authentication.k8s.io", "v1", "tokenreviews");
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
+        // where nobody can tell, the token stays
+        let answer = self.member.create(&reviews, "", &review, MANAGER).await;
+        answer.map_or(true, |answer| object::at(&answer, &["status", "authenticated"]) == Some(&Value::Bool(true)))
+    }
+
+    /// A new token in place of one that does not count any more: token controllers fill a Secret only once.
+    async fn renew(&mut self, account: &str) -> Result<(), JoinError> {
+        let JoinOptions { cluster, namespace, .. } = self.options;
+        let gone = self.member.delete(&self.resources.secrets, namespace, account, &DeleteOptions::default()).await;
+        gone.map_err(failed(format!("Could not replace token secret {account} in joining cluster {cluster}")))?;
+        let (member, resource) = (self.member.clone(), self.resources.secrets.clone());
+        self.create(member, resource, namespace, make::token_secret(namespace, account)).await?;
+        (self.progress)(&format!("Replaced service account token secret: {account} in joining cluster: {cluster}"));
+        Ok(())
+    }
+
+    /// The hub's Secret with the token: the one that is registered already, or a new one.
     async fn hub_secret(&mut self, token: &str) -> Result<String, JoinError> {
         let JoinOptions { cluster, namespace, secret_name, .. } = self.options;
-        let secret = make::hub_secret(namespace, cluster, secret_name.as_deref(), token);
+        let known = match secret_name {
+            Some(_) => secret_name.clone(),
+            None => self.registered_secret().await?,
+        };
+        let secret = make::hub_secret(namespace, cluster, known.as_deref(), token);
         let name = match self.create(self.hub.clone(), self.resources.secrets.clone(), namespace, secret.clone()).await? {
             Some(made) => object::name(&made).to_owned(),
             // Only a fixed name can exist already; a changed token replaces the old one.
             None => {
-                let name = secret_name.clone().unwrap_or_default();
+                let name = known.unwrap_or_default();
                 let patch = json!({"data": {"token": token}});
                 let kind = PatchKind::Merge;
                 let patched = self.hub.patch(&self.resources.secrets, namespace, &name, None, kind, &patch, MANAGER, false).await;
@@ -230,6 +288,18 @@ impl Run<'_> {
         };
         (self.progress)(&format!("Created secret in host cluster named: {name}"));
         Ok(name)
+    }
+
+    /// Joined again, a cluster keeps its Secret.
+    async fn registered_secret(&self) -> Result<Option<String>, JoinError> {
+        let JoinOptions { cluster, namespace, error_on_existing, .. } = self.options;
+        if *error_on_existing {
+            return Ok(None);
+        }
+        let registered = self.hub.get(&self.resources.clusters, namespace, cluster).await;
+        let registered = registered.map_err(failed(format!("Could not retrieve federated cluster {cluster}")))?;
+        let name = registered.map(|c| object::str_at(&c, &["spec", "secretRef", "name"]).to_owned());
+        Ok(name.filter(|name| !name.is_empty()))
     }
 
     async fn register(&mut self, secret: &str, token_ca: Option<String>) -> Result<(), JoinError> {
@@ -248,12 +318,23 @@ impl Run<'_> {
             "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster",
             "metadata": {"name": options.cluster, "namespace": options.namespace}, "spec": spec,
         });
+        if let Some(role) = options.cluster_role {
+            let word = if role == ClusterRole::Profile { "profile" } else { "cluster-admin" };
+            object::set(&mut cluster, &["metadata", "annotations", keys::CLUSTER_ROLE], word.into());
+        }
         for (key, value) in &options.labels {
             object::set(&mut cluster, &["metadata", "labels", key], value.clone().into());
         }
         let made = self.create(self.hub.clone(), self.resources.clusters.clone(), &options.namespace, cluster.clone()).await?;
         if made.is_none() {
-            let patch = json!({"spec": cluster["spec"]});
+            // what the kubeconfig no longer says must not stay either
+            let mut patch =
+                json!({"metadata": {"annotations": object::at(&cluster, &["metadata", "annotations"])}, "spec": cluster["spec"]});
+            for field in ["caBundle", "disabledTLSValidations", "proxyURL"] {
+                if patch["spec"].get(field).is_none() {
+                    patch["spec"][field] = Value::Null;
+                }
+            }
             let kind = PatchKind::Merge;
             let patched =
                 self.hub.patch(&self.resources.clusters, &options.namespace, &options.cluster, None, kind, &patch, MANAGER, false).await;

@@ -5,9 +5,10 @@
 
 mod artefacts;
 mod join_cluster;
+mod profile;
 mod unjoin_cluster;
 
-pub use join_cluster::{JoinOptions, join};
+pub use join_cluster::{ClusterRole, JoinOptions, join};
 pub use unjoin_cluster::{UnjoinOptions, unjoin};
 
 use comity_lane::client::ClientError;

@@ -72,9 +72,21 @@ pub(super) struct Join {
     /// Name of the secret where the cluster's credentials will be stored in the host cluster. Generated when absent.
     #[arg(long, default_value = "")]
     pub secret_name: String,
+    /// The hub's rights in the cluster: everything, or what the types that are enabled now need [default: everything; joined again: as before].
+    #[arg(long, value_enum)]
+    pub cluster_role: Option<Rights>,
     /// Whether artefacts that exist already are an error; if false they are updated.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", action = clap::ArgAction::Set)]
     pub error_on_existing: bool,
+}
+
+/// The hub's rights in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Rights {
+    /// Everything, also what is enabled later.
+    ClusterAdmin,
+    /// What the types that are enabled now need.
+    Profile,
 }
 
 #[derive(Debug, Args)]

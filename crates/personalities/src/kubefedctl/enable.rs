@@ -107,7 +107,23 @@ impl Run<'_> {
         printer::data(format!("customresourcedefinition.apiextensions.k8s.io/{} {word}", object::name(definition)));
         let word = self.put_config(config, existing.is_some()).await?;
         printer::data(format!("federatedtypeconfig.core.kubefed.io/{} {word} in namespace {}", config.name, self.namespace));
+        self.tell_of_profiles(config).await;
         Ok(())
+    }
+
+    /// Where the hub has only the rights that it was given for the types of then, somebody must give it the new ones.
+    async fn tell_of_profiles(&self, config: &FederatedTypeConfig) {
+        let clusters = GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, "kubefedclusters");
+        // only a hint: who may not list clusters goes without
+        let Ok(clusters) = self.hub.list(&clusters, Some(self.namespace), &ListOptions::default()).await else { return };
+        for cluster in clusters.items.iter().filter(|c| object::annotation(c, keys::CLUSTER_ROLE) == Some("profile")) {
+            let name = object::name(cluster);
+            printer::talk(format!(
+                "cluster {name:?} was joined with --cluster-role=profile: to let the hub write {} there, run `kubefedctl join {name} --cluster-role=profile \
+                 --error-on-existing=false` with the flags of the first join",
+                config.spec.target_type.qualified_name(),
+            ));
+        }
     }
 
     /// The same objects under two groups, or two targets under one federated kind, would fight.

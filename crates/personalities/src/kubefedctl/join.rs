@@ -1,9 +1,9 @@
 //! `join` and `unjoin`.
 
-use comity_fleet::join::{JoinOptions, UnjoinOptions, join as join_cluster, unjoin as unjoin_cluster};
+use comity_fleet::join::{ClusterRole, JoinOptions, UnjoinOptions, join as join_cluster, unjoin as unjoin_cluster};
 
 use super::{
-    args::{Common, Global, Join, Unjoin},
+    args::{Common, Global, Join, Rights, Unjoin},
     host,
     klog::Log,
 };
@@ -42,6 +42,10 @@ pub(super) async fn join(global: &Global, args: &Join, log: &Log) -> Result<(), 
         ca_bundle: member.ca_bundle.clone(),
         insecure: member.insecure,
         proxy_url: member.proxy_url.clone(),
+        cluster_role: args.cluster_role.map(|rights| match rights {
+            Rights::ClusterAdmin => ClusterRole::ClusterAdmin,
+            Rights::Profile => ClusterRole::Profile,
+        }),
         labels: Vec::new(),
     };
     join_cluster(&hub.client, &member.client, &options, &|line| log.v(2, line)).await.map_err(|e| e.to_string())

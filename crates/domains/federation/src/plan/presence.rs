@@ -33,7 +33,9 @@ fn decide(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -
             return Verdict::fault(Fault::new("APINotEnabled", "APINotEnabled", message));
         }
         Seen::Unknown(why) if why.is_empty() => return Verdict::unread(),
-        Seen::Unknown(why) => return Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", why.clone())),
+        Seen::Unknown(why) => {
+            return Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", crate::rights::with_advice(why)));
+        }
         Seen::Absent => None,
         Seen::Present(copy) => Some(&**copy),
     };
