@@ -21,6 +21,8 @@ use crate::subject;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3650);
 const LEAF_LIFE: Duration = DAY.saturating_mul(365);
+/// What is issued is issued anew when so much of its life has passed.
+pub const RENEW_AFTER: Duration = DAY.saturating_mul(240);
 /// Clocks of other machines may be behind.
 const BACKDATE: Duration = Duration::from_secs(3600);
 
@@ -59,7 +61,12 @@ impl std::fmt::Debug for Authority {
 impl Authority {
     /// A new authority that is kept in memory only.
     pub fn new(common_name: &str) -> Result<Authority, PkiError> {
-        let mut params = parameters(common_name, &[], AUTHORITY_LIFE);
+        Authority::new_at(common_name, SystemTime::now())
+    }
+
+    /// The same at a given time.
+    pub fn new_at(common_name: &str, now: SystemTime) -> Result<Authority, PkiError> {
+        let mut params = parameters(common_name, &[], AUTHORITY_LIFE, now);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::CrlSign];
         let key = new_key(common_name)?;
@@ -140,9 +147,14 @@ impl Authority {
 
     /// A certificate for a server that is reached by these names and addresses. The first one is its common name.
     pub fn issue_server(&self, dns_names: &[&str], addresses: &[IpAddr]) -> Result<Issued, PkiError> {
+        self.issue_server_at(dns_names, addresses, SystemTime::now())
+    }
+
+    /// The same at a given time.
+    pub fn issue_server_at(&self, dns_names: &[&str], addresses: &[IpAddr], now: SystemTime) -> Result<Issued, PkiError> {
         let first = dns_names.first().map(|name| (*name).to_owned()).or(addresses.first().map(ToString::to_string));
         let common_name = first.ok_or_else(|| PkiError::unusable("server certificate")("it needs a name or an address".into()))?;
-        let mut params = parameters(&common_name, &[], LEAF_LIFE);
+        let mut params = parameters(&common_name, &[], LEAF_LIFE, now);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         for name in dns_names {
             let dns = (*name).try_into().map_err(|error| unusable(name, &error))?;
@@ -154,7 +166,12 @@ impl Authority {
 
     /// A certificate for a client: the common name is the user, the organizations are its groups.
     pub fn issue_client(&self, common_name: &str, organizations: &[&str]) -> Result<Issued, PkiError> {
-        let mut params = parameters(common_name, organizations, LEAF_LIFE);
+        self.issue_client_at(common_name, organizations, SystemTime::now())
+    }
+
+    /// The same at a given time.
+    pub fn issue_client_at(&self, common_name: &str, organizations: &[&str], now: SystemTime) -> Result<Issued, PkiError> {
+        let mut params = parameters(common_name, organizations, LEAF_LIFE, now);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let issued = self.issue(params, common_name)?;
         if organizations.len() < 2 {
@@ -192,7 +209,7 @@ impl Issued {
 }
 
 /// With at most the first of the organizations.
-fn parameters(common_name: &str, organizations: &[&str], life: Duration) -> CertificateParams {
+fn parameters(common_name: &str, organizations: &[&str], life: Duration, now: SystemTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut subject = DistinguishedName::new();
     if let Some(organization) = organizations.first() {
@@ -200,7 +217,7 @@ fn parameters(common_name: &str, organizations: &[&str], life: Duration) -> Cert
     }
     subject.push(DnType::CommonName, common_name);
     params.distinguished_name = subject;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + now.saturating_sub(BACKDATE);
     params.not_after = epoch + now + life;

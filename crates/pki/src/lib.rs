@@ -15,7 +15,7 @@ mod server;
 mod subject;
 mod tokens;
 
-pub use authority::{Authority, Issued};
+pub use authority::{Authority, Issued, RENEW_AFTER};
 pub use error::{PkiError, TokenError};
 pub use identity::{Identity, identity_of};
 pub use random::random_token;

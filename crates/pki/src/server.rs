@@ -1,8 +1,9 @@
 //! The TLS side of a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,6 +16,27 @@ use crate::error::PkiError;
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    shown: Arc<Shown>,
+}
+
+/// The certificate that new connections are shown.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // nothing can panic while the lock is held
+        self.0.read().ok().map(|shown| shown.clone())
+    }
+}
+
+fn certified(certificate: &Issued) -> Result<Arc<CertifiedKey>, PkiError> {
+    let problem = |reason: String| PkiError::unusable("server certificate")(reason);
+    let chain = certificates(&certificate.certificate_pem).map_err(problem)?;
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes())
+        .map_err(|error| problem(format!("its key cannot be read: {error}")))?;
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map(Arc::new).map_err(|error| problem(error.to_string()))
 }
 
 impl ServerTls {
@@ -22,9 +44,7 @@ impl ServerTls {
     /// certificates of one or more authorities.
     pub fn new(certificate: &Issued, client_ca_pem: Option<&str>) -> Result<ServerTls, PkiError> {
         let problem = |reason: String| PkiError::unusable("server certificate")(reason);
-        let chain = certificates(&certificate.certificate_pem).map_err(problem)?;
-        let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes())
-            .map_err(|error| problem(format!("its key cannot be read: {error}")))?;
+        let shown = Arc::new(Shown(RwLock::new(certified(certificate)?)));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = match client_ca_pem {
             None => WebPkiClientVerifier::no_client_auth(),
@@ -42,10 +62,21 @@ impl ServerTls {
             .with_safe_default_protocol_versions()
             .map_err(|error| problem(error.to_string()))?
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, key)
-            .map_err(|error| problem(error.to_string()))?;
+            .with_cert_resolver(shown.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(ServerTls { config: Arc::new(config) })
+        Ok(ServerTls { config: Arc::new(config), shown })
+    }
+
+    /// Shows another certificate to whoever connects from now on; connections that exist go on.
+    ///
+    /// # Errors
+    /// The certificate or its key cannot be used; the one before stays.
+    pub fn replace(&self, certificate: &Issued) -> Result<(), PkiError> {
+        let certified = certified(certificate)?;
+        if let Ok(mut shown) = self.shown.0.write() {
+            *shown = certified;
+        }
+        Ok(())
     }
 
     /// The configuration for accepting connections; offers HTTP/2 and HTTP/1.1.
@@ -65,7 +96,11 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use rustls::time_provider::TimeProvider;
     use rustls::{ClientConfig, ClientConnection, ServerConnection};
+    use rustls_pki_types::UnixTime;
 
     use super::*;
     use crate::authority::Authority;
@@ -146,6 +181,74 @@ mod tests {
         let stolen = authority.issue_server(&["other"], &[]).unwrap();
         let (mut client, mut server) = (client(&authority, Some(&stolen)), server(&authority));
         assert!(shake(&mut client, &mut server).is_err());
+    }
+
+    /// A client whose clock shows another time.
+    #[derive(Debug)]
+    struct At(SystemTime);
+
+    impl TimeProvider for At {
+        fn current_time(&self) -> Option<UnixTime> {
+            self.0.duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
+        }
+    }
+
+    fn connects_at(authority: &Authority, tls: &ServerTls, now: SystemTime) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificates(authority.certificate_pem()).unwrap().remove(0)).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(At(now))).with_safe_default_protocol_versions().unwrap();
+        let config = builder.with_root_certificates(roots).with_no_client_auth();
+        let mut client = ClientConnection::new(Arc::new(config), "hub.local".try_into().unwrap()).unwrap();
+        let mut server = ServerConnection::new(tls.config()).unwrap();
+        let mut bytes = Vec::new();
+        while client.wants_write() || server.wants_write() {
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut std::mem::take(&mut bytes).as_slice()).unwrap();
+            if server.process_new_packets().is_err() {
+                return false;
+            }
+            server.write_tls(&mut bytes).unwrap();
+            client.read_tls(&mut std::mem::take(&mut bytes).as_slice()).unwrap();
+            if client.process_new_packets().is_err() {
+                return false;
+            }
+        }
+        !client.is_handshaking()
+    }
+
+    const DAYS: fn(u64) -> Duration = |days| Duration::from_secs(days * 86_400);
+
+    #[test]
+    fn a_hub_that_was_off_for_thirty_days_is_trusted_when_it_starts_again() {
+        let begin = SystemTime::now();
+        for off in [30, 300, 3500] {
+            let folder = tempfile::tempdir().unwrap();
+            let known = Authority::load_or_create(folder.path(), "hub-ca").unwrap();
+            let now = begin + DAYS(off);
+            // the start after the pause: the same authority, a new certificate
+            let authority = Authority::load_or_create(folder.path(), "hub-ca").unwrap();
+            let tls = ServerTls::new(&authority.issue_server_at(&["hub.local"], &[], now).unwrap(), None).unwrap();
+            assert!(connects_at(&known, &tls, now), "off for {off} days");
+            // not every client judges the authority's own end; those that do are content too
+            assert!(authority.expires() > now, "off for {off} days");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_replaced_while_the_server_runs_before_it_ends() {
+        let authority = Authority::new("hub-ca").unwrap();
+        let begin = SystemTime::now();
+        let issue = |at| authority.issue_server_at(&["hub.local"], &[], at).unwrap();
+        let tls = ServerTls::new(&issue(begin), None).unwrap();
+        let due = begin + crate::RENEW_AFTER;
+        assert!(connects_at(&authority, &tls, due), "it still counts when it is renewed");
+        assert!(!connects_at(&authority, &tls, begin + DAYS(366)));
+        tls.replace(&issue(due)).unwrap();
+        assert!(connects_at(&authority, &tls, begin + DAYS(366)));
+        let broken = Issued { certificate_pem: "x".into(), key_pem: "y".into() };
+        assert!(tls.replace(&broken).is_err());
+        assert!(connects_at(&authority, &tls, begin + DAYS(366)), "the one before stays");
     }
 
     #[test]

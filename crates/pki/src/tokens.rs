@@ -167,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_without_an_end_counts_after_any_pause() {
+        let signer = TokenSigner::new().unwrap();
+        let token = signer.sign(&json!({"sub": "system:serviceaccount:kube-federation-system:cluster1-hub"})).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(10 * 365 * 86_400);
+        assert!(signer.verify_at(&token, later).is_ok());
+    }
+
+    #[test]
     fn tokens_of_another_key_or_algorithm_are_refused() {
         let (signer, other) = (TokenSigner::new().unwrap(), TokenSigner::new().unwrap());
         assert_eq!(signer.verify(&other.sign(&json!({"sub": "a"})).unwrap()), Err(TokenError::Signature));
