@@ -67,6 +67,12 @@ pub(crate) struct Place {
     /// Forget everything from earlier starts.
     #[arg(long)]
     pub reset: bool,
+    /// File with the keys that stored objects are encrypted with: on each line 32 bytes in base64; the first one encrypts.
+    #[arg(long, value_name = "FILE")]
+    pub encryption_key_file: Option<PathBuf>,
+    /// Start although the disk lost acknowledged writes; clients then read everything anew.
+    #[arg(long)]
+    pub accept_data_loss: bool,
 }
 
 #[derive(Debug, Args)]

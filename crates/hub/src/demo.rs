@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     StartError, admission,
-    embedded::{Embedded, Plugins},
+    embedded::{Embedded, Plugins, Storage},
     federation::Federation,
     kubeconfig::{self, Entry},
     layout::{Layout, ServerRole, write_private},
@@ -43,6 +43,8 @@ pub struct FleetOptions {
     pub listen: Option<SocketAddr>,
     /// Forget everything from earlier starts.
     pub reset: bool,
+    /// How all servers keep their objects.
+    pub storage: Storage,
     /// Names of links to this program for the `PATH`.
     pub links: Vec<&'static str>,
 }
@@ -71,12 +73,13 @@ pub async fn start(options: FleetOptions) -> Result<Fleet, StartError> {
         let listen = ports.wanted(role.name(), options.listen.filter(|_| index == 0));
         let folder = layout.server(&role);
         let fail = fail.clone();
+        let storage = options.storage.clone();
         let name = role.name().to_owned();
         let plugins =
             if role == ServerRole::Hub { Plugins { first: admission::first(), last: admission::last() } } else { Plugins::default() };
         async move {
             let on_fatal = Arc::new(move |why: &str| drop(fail.send(format!("{name}: {why}"))));
-            Embedded::start(role, &folder, listen, plugins, on_fatal).await
+            Embedded::start(role, &folder, listen, plugins, storage, on_fatal).await
         }
     });
     let mut first_error = None;

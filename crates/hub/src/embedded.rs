@@ -6,6 +6,7 @@ use comity_apiserver::{ApiServer, Config, StartError as ServerError, User, admis
 use comity_kubelite::{Clients, Handle, HubConfig, MemberConfig};
 use comity_lane::client::ClusterClient;
 use comity_pki::{Authority, Issued, ServerTls, TokenSigner};
+pub use comity_store::EncryptionKeys;
 use comity_store::{FatalHook, Options, Store};
 
 use crate::{
@@ -34,6 +35,15 @@ pub struct Embedded {
     controllers: Handle,
 }
 
+/// How servers keep their objects.
+#[derive(Clone, Debug, Default)]
+pub struct Storage {
+    /// Keys that stored values are encrypted with.
+    pub encryption: Option<EncryptionKeys>,
+    /// Start although acknowledged writes are missing on the disk.
+    pub accept_data_loss: bool,
+}
+
 /// Admission plugins beyond those that every API server has.
 #[derive(Default)]
 pub(crate) struct Plugins {
@@ -58,6 +68,7 @@ impl Embedded {
         folder: &Path,
         listen: SocketAddr,
         plugins: Plugins,
+        storage: Storage,
         on_fatal: FatalHook,
     ) -> Result<Self, StartError> {
         make_dir(folder)?;
@@ -67,6 +78,8 @@ impl Embedded {
         make_dir(&store_folder)?;
         let mut options = Options::fjall(&store_folder);
         options.on_fatal = Some(on_fatal);
+        options.encryption = storage.encryption;
+        options.accept_data_loss = storage.accept_data_loss;
         if role == ServerRole::Hub {
             options.ballast = BALLAST;
         }

@@ -170,9 +170,9 @@ mod tests {
         store.close().await;
 
         let disk = load::load(directory.path(), &options(), &Interner::default()).unwrap().disk;
-        disk.meta.insert("format", 2u64.to_be_bytes()).unwrap();
+        disk.meta.insert("format", 3u64.to_be_bytes()).unwrap();
         drop(disk);
         let error = Store::open(options()).err().unwrap().to_string();
-        assert!(error.contains("store format 2, this release reads up to 1"), "{error}");
+        assert!(error.contains("store format 3, this release reads up to 2"), "{error}");
     }
 }

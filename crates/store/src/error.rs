@@ -27,7 +27,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The storage engine refused its files.
-    #[error("the database in {path} cannot be opened: {reason}; restore a snapshot if this stays", path = path.display())]
+    #[error("the database in {path} cannot be opened: {reason}; restore a copy if this stays", path = path.display())]
     Engine {
         /// The store's directory.
         path: PathBuf,
@@ -44,8 +44,29 @@ pub enum OpenError {
         /// The newest format this release knows.
         known: u64,
     },
+    /// The values are encrypted and no key was given.
+    #[error("{path} is encrypted with key {key}; give the file that holds it with --encryption-key-file", path = path.display())]
+    Encrypted {
+        /// The store's directory.
+        path: PathBuf,
+        /// The id of the key.
+        key: String,
+    },
+    /// The values are encrypted with a key that was not given.
+    #[error(
+        "{path} is encrypted with key {key}, and the key file holds {given}; add the key to the file, behind the one to encrypt with",
+        path = path.display()
+    )]
+    OtherKey {
+        /// The store's directory.
+        path: PathBuf,
+        /// The id of the key.
+        key: String,
+        /// The ids of the given keys.
+        given: String,
+    },
     /// A row cannot be read.
-    #[error("{path}: row {row} is damaged: {reason}; restore a snapshot", path = path.display())]
+    #[error("{path}: row {row} is damaged: {reason}; restore a copy", path = path.display())]
     Damaged {
         /// The store's directory.
         path: PathBuf,
@@ -56,7 +77,7 @@ pub enum OpenError {
     },
     /// The log misses a revision.
     #[error(
-        "{path}: revision {missing} is missing in the log (next is {next}); restore a snapshot, or open once with data loss accepted",
+        "{path}: revision {missing} is missing in the log (next is {next}); restore a copy, or start once with --accept-data-loss",
         path = path.display()
     )]
     Gap {
@@ -70,7 +91,7 @@ pub enum OpenError {
     /// Acknowledged writes are gone.
     #[error(
         "{path} ends at revision {found} although revision {acknowledged} was acknowledged: the disk lost data; \
-         restore a snapshot, or open once with data loss accepted",
+         restore a copy, or start once with --accept-data-loss",
         path = path.display()
     )]
     LostTail {

@@ -14,7 +14,7 @@ use crate::intern::Interner;
 use crate::key::Key;
 use crate::options::Options;
 use crate::state::State;
-use crate::{compact, highwater, row};
+use crate::{compact, convert, highwater, row};
 
 /// The revision of an empty store. Revision 0 means "any" to clients, so it is never given out.
 pub(crate) const FIRST: u64 = 1;
@@ -44,11 +44,17 @@ pub(crate) struct Loaded {
 /// Opens a directory whose lock is held.
 pub(crate) fn load(directory: &Path, options: &Options, interner: &Interner) -> Result<Loaded, OpenError> {
     let acknowledged = highwater::read(directory)?;
-    let open = |data: &Path| Disk::open(directory, data, options.sync, options.memtable);
+    let open = |data: &Path| Disk::open(directory, data, options);
     place::settle(directory)?;
     place::create(directory, |data| found_store(&open(data)?))?;
-    let disk = open(&place::data(directory))?;
+    let mut disk = open(&place::data(directory))?;
     let identity = identify(&disk)?;
+    if convert::needed(&disk)? {
+        tracing::info!(folder = %directory.display(), "the store is written anew, sealed with the first key");
+        place::replace(directory, disk, |old, data| convert::seal(&old, &open(data)?))?;
+        convert::forget_leftovers(directory)?;
+        disk = open(&place::data(directory))?;
+    }
     let loader = Loader { disk: &disk, extractor: &options.extractor, interner };
     let replayed = loader.replay(options)?;
     let found = replayed.state.revision();
@@ -73,7 +79,7 @@ pub(crate) fn load(directory: &Path, options: &Options, interner: &Interner) -> 
 fn found_store(disk: &Disk) -> Result<(), OpenError> {
     let new = Identity::new();
     let mut batch = disk.db.batch().durability(Some(PersistMode::SyncAll));
-    batch.insert(&disk.meta, "format", row::FORMAT.to_be_bytes());
+    batch.insert(&disk.meta, "format", row::PLAIN_FORMAT.to_be_bytes());
     batch.insert(&disk.meta, "compact_rev", FIRST.to_be_bytes());
     batch.insert(&disk.meta, "hub_id", new.hub_id.as_bytes());
     batch.insert(&disk.meta, "epoch", new.epoch.to_be_bytes());
@@ -131,10 +137,12 @@ impl Loader<'_> {
         let state = State::new(compacted, compacted, options.history);
         for guard in self.disk.objects.iter() {
             let (key, value) = guard.into_inner().map_err(|error| self.disk.engine(error))?;
-            let damaged = |reason| self.disk.damaged(format!("object {}", String::from_utf8_lossy(&key).replace('\0', " ")), reason);
-            let object = row::read_object(&value).map_err(damaged)?;
-            let key = row::read_object_key(&key).map_err(damaged)?;
-            state.restore(Arc::new(self.entry(key, object.rev, object.create_rev, object.body)?));
+            let damaged =
+                |reason: String| self.disk.damaged(format!("object {}", String::from_utf8_lossy(&key).replace('\0', " ")), reason);
+            let object = row::read_object(&value).map_err(|reason| damaged(reason.into()))?;
+            let place = row::read_object_key(&key).map_err(|reason| damaged(reason.into()))?;
+            let body = object.body.open(self.disk.sealer.as_deref(), &place, object.rev).map_err(damaged)?;
+            state.restore(Arc::new(self.entry(place, object.rev, object.create_rev, body)?));
         }
         let mut log_bytes = 0;
         for guard in self.disk.log.range((compacted + 1).to_be_bytes()..) {
@@ -155,7 +163,9 @@ impl Loader<'_> {
         let damaged = |reason: &str| self.disk.damaged(format!("log {rev}"), reason);
         let logged = row::read_log(value).map_err(damaged)?;
         let previous = state.get(&logged.key);
-        let entry = match (logged.body, &previous) {
+        let open = |body: row::Stored| body.open(self.disk.sealer.as_deref(), &logged.key, rev);
+        let body = logged.body.map(open).transpose().map_err(|reason| damaged(&reason))?;
+        let entry = match (body, &previous) {
             (Some(body), _) => self.entry(logged.key, rev, logged.create_rev, body)?,
             (None, Some(last)) => {
                 Entry { key: last.key.clone(), rev, create_rev: last.create_rev, body: last.body.clone(), facts: last.facts.clone() }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::facts::{Extractor, Facts};
 use crate::history::HistoryLimits;
+use crate::sealing::EncryptionKeys;
 use crate::space::{Space, SpaceProbe};
 
 /// Called once, with the cause, when the disk failed. The process should end: its memory is ahead of its disk.
@@ -41,6 +42,8 @@ pub struct Options {
     /// The size of a file that is given up when the disk is nearly full, so that deletes and compaction have room; 0 for
     /// none.
     pub ballast: u64,
+    /// Seals values on the disk. A store that was not sealed, or was with another of the keys, is written anew.
+    pub encryption: Option<EncryptionKeys>,
     /// Open although acknowledged writes are missing. The revision then jumps far ahead, so that no client mistakes
     /// a new state for one it has seen, and the epoch grows.
     pub accept_data_loss: bool,
@@ -60,6 +63,7 @@ impl Options {
             upkeep: Duration::from_secs(1),
             space: Arc::new(Space::of),
             ballast: 0,
+            encryption: None,
             accept_data_loss: false,
             on_fatal: None,
         }

@@ -8,12 +8,13 @@ use std::{
 use comity_hub::{
     StartError,
     demo::{self, Fleet, FleetOptions},
+    embedded::{EncryptionKeys, Storage},
     layout::{ServerRole, default_data_dir},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    args::{Demo, Join, Member, Up},
+    args::{Demo, Join, Member, Place, Up},
     error::{CliError, CliResult, Exit},
     printer,
 };
@@ -33,6 +34,7 @@ pub(crate) fn demo(args: &Demo) -> CliResult {
         join: args.join == Join::All,
         listen: None,
         reset: args.place.reset,
+        storage: storage(&args.place)?,
         links: vec!["kubefedctl"],
     };
     serve(options, |fleet| {
@@ -68,6 +70,7 @@ pub(crate) fn up(args: &Up) -> CliResult {
         join: false,
         listen: args.listen,
         reset: args.place.reset,
+        storage: storage(&args.place)?,
         links: vec!["kubefedctl"],
     };
     serve(options, |fleet| {
@@ -91,6 +94,7 @@ pub(crate) fn member(args: &Member) -> CliResult {
         join: false,
         listen: args.listen,
         reset: args.place.reset,
+        storage: storage(&args.place)?,
         links: Vec::new(),
     };
     serve(options, |fleet| {
@@ -98,6 +102,12 @@ pub(crate) fn member(args: &Member) -> CliResult {
         list(fleet);
         printer::data("");
     })
+}
+
+fn storage(place: &Place) -> CliResult<Storage> {
+    let read = |path: &PathBuf| EncryptionKeys::read(path).map_err(|why| CliError::new(why).exit(Exit::Usage));
+    let encryption = place.encryption_key_file.as_ref().map(read).transpose()?;
+    Ok(Storage { encryption, accept_data_loss: place.accept_data_loss })
 }
 
 fn folder(given: Option<&PathBuf>, profile: &str) -> CliResult<PathBuf> {

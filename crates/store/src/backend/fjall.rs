@@ -10,7 +10,9 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWri
 use super::{Backend, torn};
 use crate::entry::Event;
 use crate::error::OpenError;
+use crate::options::Options;
 use crate::row;
+use crate::sealing::{EncryptionKeys, Sealer};
 
 /// Handles to the open database; clones share it.
 #[derive(Clone)]
@@ -24,6 +26,8 @@ pub(crate) struct Disk {
     pub meta: Keyspace,
     /// The store's directory.
     pub directory: PathBuf,
+    /// Seals values on their way to the disk.
+    pub sealer: Option<Arc<Sealer>>,
     sync: bool,
     /// The bytes after which a keyspace's memory is written to its files.
     memtable: u64,
@@ -35,32 +39,40 @@ pub(crate) struct Disk {
 impl Disk {
     /// Opens or creates the database that lies in `data`, for the store in `directory`. The caller holds the directory's
     /// lock.
-    pub fn open(directory: &Path, data: &Path, sync: bool, memtable: u64) -> Result<Disk, OpenError> {
+    pub fn open(directory: &Path, data: &Path, options: &Options) -> Result<Disk, OpenError> {
+        let sealer = options.encryption.as_ref().map(Sealer::new).transpose();
+        let sealer = sealer.map_err(|reason| OpenError::Engine { path: directory.to_owned(), reason })?.map(Arc::new);
         let engine = |error: fjall::Error| OpenError::Engine { path: directory.to_owned(), reason: reason(&error) };
         let db = open_database(directory, data).map_err(engine)?;
         // The engine asks for a rotation at each commit of a full memtable, until its one worker cannot hand the flush
         // to its own full queue any more and stops for good. So rotation is asked for here, once.
-        let options = || {
+        let keyspace = || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(u64::MAX)
                 .filter_policy(FilterPolicy::disabled())
                 .data_block_size_policy(BlockSizePolicy::all(16 << 10))
         };
-        let log = db.keyspace("log", options).map_err(engine)?;
-        let objects = db.keyspace("objects", options).map_err(engine)?;
-        let meta = db.keyspace("meta", options).map_err(engine)?;
+        let log = db.keyspace("log", keyspace).map_err(engine)?;
+        let objects = db.keyspace("objects", keyspace).map_err(engine)?;
+        let meta = db.keyspace("meta", keyspace).map_err(engine)?;
         Ok(Disk {
             db,
             log,
             objects,
             meta,
             directory: directory.to_owned(),
-            sync,
-            memtable,
+            sealer,
+            sync: options.sync,
+            memtable: options.memtable,
             log_bytes: Arc::default(),
             log_memory: Arc::default(),
             objects_memory: Arc::default(),
         })
+    }
+
+    /// The keys that values are sealed with.
+    pub fn keys(&self) -> Option<&EncryptionKeys> {
+        self.sealer.as_ref().map(|sealer| sealer.keys())
     }
 
     /// A batch that is on disk when its commit returns.
@@ -119,7 +131,7 @@ impl Backend for Disk {
         let mut batch = self.batch();
         let mut bytes = 0;
         for event in events {
-            let value = row::log_value(event);
+            let value = row::log_value(event, self.sealer.as_deref())?;
             bytes += value.len() as u64;
             batch.insert(&self.log, event.rev.to_be_bytes(), value);
         }
@@ -181,7 +193,7 @@ mod tests {
     #[test]
     fn memory_is_written_to_files_while_small_commits_go_on() {
         let directory = tempfile::tempdir().unwrap();
-        let mut disk = Disk::open(directory.path(), &directory.path().join("data"), false, 8 << 20).unwrap();
+        let mut disk = Disk::open(directory.path(), &directory.path().join("data"), &Options { sync: false, ..Options::mem() }).unwrap();
         let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(8000)});
         let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
         for rev in 2..3000 {

@@ -46,6 +46,16 @@ pub(crate) fn create(directory: &Path, make: impl FnOnce(&Path) -> Result<(), Op
     Ok(())
 }
 
+/// Replaces the database. `make` gets the open one, closes it, and is as above.
+pub(crate) fn replace<T>(directory: &Path, open: T, make: impl FnOnce(T, &Path) -> Result<(), OpenError>) -> Result<(), OpenError> {
+    let (data, new, old) = (data(directory), directory.join(NEW), directory.join(OLD));
+    make(open, &new)?;
+    sync_tree(&new).map_err(OpenError::io("syncing", &new))?;
+    rename(&data, &old)?;
+    rename(&new, &data)?;
+    remove(&old)
+}
+
 /// Makes a rename that survives a power failure.
 fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
     let renamed = std::fs::rename(from, to).and_then(|()| sync_folder_of(to));

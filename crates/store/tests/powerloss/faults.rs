@@ -13,11 +13,12 @@ async fn nothing_is_lost(bench: &Bench, before: Disk, ended: &Ended, truth: &mut
     let told = truth.learn(&ended.recording).pop().unwrap().1;
     for loss in [Loss::Nothing, Loss::Everything, Loss::Random, Loss::Random] {
         disk.image(loss, dice, &bench.image()).unwrap();
-        let store = truth.open(&bench.image(), &told).unwrap_or_else(|error| panic!("{loss:?}: {error}; {}", ended.errors));
+        let store =
+            truth.open(bench.options(&bench.image(), 0), &told).unwrap_or_else(|error| panic!("{loss:?}: {error}; {}", ended.errors));
         store.close().await;
         std::fs::remove_dir_all(bench.image()).unwrap();
     }
-    let store = truth.open(&bench.disk(), &told).unwrap();
+    let store = truth.open(bench.options(&bench.disk(), 0), &told).unwrap();
     truth.go_on(&store);
     store.close().await;
 }

@@ -1,10 +1,10 @@
 //! Disks as a power failure at any moment could leave them.
 
-use comity_store::{Expect, Key, Store};
+use comity_store::{Expect, Key, Options, Store};
 use comity_testkit_powerloss::{Dice, Disk, Loss};
 
 use crate::truth::Truth;
-use crate::writer::{Bench, RESOURCE, name, object, options};
+use crate::writer::{Bench, RESOURCE, name, object};
 use crate::{alone, number, seed};
 
 /// How many images come from one recording.
@@ -12,12 +12,19 @@ const PER_RECORDING: u64 = 1000;
 
 #[tokio::test]
 async fn whatever_a_power_failure_leaves_everything_acknowledged_is_there() {
+    images(number("COMITY_CRASH_IMAGES", 300), Bench::new()).await;
+}
+
+#[tokio::test]
+async fn so_it_is_while_values_are_encrypted_and_the_key_is_replaced_at_each_start() {
+    images(number("COMITY_CRASH_IMAGES_ENCRYPTED", 100), Bench::with(true)).await;
+}
+
+async fn images(count: u64, bench: Bench) {
     let _alone = alone().await;
     let seed = seed();
     let mut dice = Dice::new(seed);
-    let count = number("COMITY_CRASH_IMAGES", 300);
     let per_recording = PER_RECORDING.min(count.div_ceil(3));
-    let bench = Bench::new();
     let mut truth = Truth::new();
     let mut before = Disk::read(&bench.disk()).unwrap();
     let (mut done, mut round, mut at_risk) = (0, 0, 0);
@@ -43,7 +50,7 @@ async fn whatever_a_power_failure_leaves_everything_acknowledged_is_there() {
             let loss = [Loss::Nothing, Loss::Everything, Loss::Random, Loss::Random, Loss::Random][dice.below(5)];
             disk.image(loss, &mut dice, &bench.image()).unwrap();
             let told = &moments[moments.partition_point(|(at, _)| *at <= point) - 1].1;
-            let store = match truth.open(&bench.image(), told) {
+            let store = match truth.open(bench.options(&bench.image(), round), told) {
                 Ok(store) => store,
                 Err(error) => {
                     let kept = std::env::temp_dir().join(format!("comity-crash-{seed}"));
@@ -59,13 +66,13 @@ async fn whatever_a_power_failure_leaves_everything_acknowledged_is_there() {
                 }
             };
             if dice.one_in(8) {
-                goes_on(store.clone(), &bench, (1 << 60) + done, seed).await;
+                goes_on(store.clone(), || bench.options(&bench.image(), round), (1 << 60) + done, seed).await;
             }
             store.close().await;
             done += 1;
             if images.peek().is_none() {
                 // The next writer goes on from what this failure left.
-                let after = Store::open(options(&bench.image().join("store"))).unwrap();
+                let after = Store::open(bench.options(&bench.image(), round)).unwrap();
                 truth.go_on(&after);
                 after.close().await;
                 bench.replace_disk(&bench.image());
@@ -81,12 +88,12 @@ async fn whatever_a_power_failure_leaves_everything_acknowledged_is_there() {
 }
 
 /// What comes after a failure is as durable as what came before.
-async fn goes_on(store: Store, bench: &Bench, number: u64, seed: u64) {
+async fn goes_on(store: Store, options: impl Fn() -> Options, number: u64, seed: u64) {
     let next = store.revision() + 1;
     let written = store.put(Key::new(RESOURCE, "a", name(number)), Expect::Any, &object(number)).await.unwrap();
     assert_eq!(written.rev, next, "seed {seed}");
     store.close().await;
-    let again = Store::open(options(&bench.image().join("store"))).unwrap();
+    let again = Store::open(options()).unwrap();
     assert_eq!((again.revision(), again.get(&written.key).unwrap().rev), (next, next), "seed {seed}");
     again.close().await;
 }

@@ -27,7 +27,8 @@ async fn a_process_that_is_killed_again_and_again_loses_nothing_that_it_acknowle
             disk.image(loss, &mut dice, &bench.image()).unwrap();
             bench.replace_disk(&bench.image());
         }
-        let store = truth.open(&bench.disk(), &told).unwrap_or_else(|error| panic!("seed {seed}, kill {round}: {error}"));
+        let store =
+            truth.open(bench.options(&bench.disk(), round), &told).unwrap_or_else(|error| panic!("seed {seed}, kill {round}: {error}"));
         truth.go_on(&store);
         store.close().await;
     }

@@ -1,14 +1,13 @@
 //! What writers were told, and whether a store agrees.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use comity_core::json;
-use comity_store::{Entry, Event, EventKind, Store};
+use comity_store::{Entry, Event, EventKind, Options, Store};
 use comity_testkit_powerloss::Recording;
 
-use crate::writer::{RESOURCE, name, object, options};
+use crate::writer::{RESOURCE, name, object};
 
 /// One write that was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +61,8 @@ impl Truth {
     }
 
     /// Opens a disk and compares; returns the store.
-    pub fn open(&self, disk: &Path, told: &Told) -> Result<Store, String> {
-        let directory = disk.join("store");
-        let store = Store::open(options(&directory)).map_err(|error| format!("it does not open: {error}"))?;
+    pub fn open(&self, options: Options, told: &Told) -> Result<Store, String> {
+        let store = Store::open(options).map_err(|error| format!("it does not open: {error}"))?;
         self.check(&store, told)?;
         Ok(store)
     }

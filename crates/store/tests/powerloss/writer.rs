@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use comity_core::{Value, json};
-use comity_store::{Expect, HistoryLimits, Key, Options, Store, WriteError};
+use comity_store::{EncryptionKeys, Expect, HistoryLimits, Key, Options, Store, WriteError};
 use comity_testkit_powerloss::{Layer, Recording};
 use tempfile::TempDir;
 
@@ -16,15 +16,16 @@ pub const RESOURCE: &str = "leases";
 
 const DIRECTORY: &str = "COMITY_STORE_TEST_DIRECTORY";
 const NOTES: &str = "COMITY_STORE_TEST_NOTES";
+const KEYS: &str = "COMITY_STORE_TEST_KEYS";
 const ROUND: &str = "COMITY_STORE_TEST_ROUND";
 
 /// The exit status of a writer whose store failed.
 pub const FAILED: i32 = 3;
 
 /// How the stores of these tests are opened: with so little memory that everything happens often.
-pub fn options(directory: &Path) -> Options {
+pub fn options(directory: &Path, encryption: Option<EncryptionKeys>) -> Options {
     let history = HistoryLimits { budget: 60_000, cap: 120_000, least: Duration::ZERO, ..HistoryLimits::default() };
-    Options { history, memtable: 100_000, upkeep: Duration::from_millis(10), ..Options::fjall(directory) }
+    Options { history, memtable: 100_000, upkeep: Duration::from_millis(10), encryption, ..Options::fjall(directory) }
 }
 
 pub fn name(number: u64) -> String {
@@ -50,7 +51,8 @@ fn child_that_writes_until_killed() {
     let notes = Arc::new(notes);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut options = options(&directory);
+        let encryption = std::env::var(KEYS).ok().map(|text| EncryptionKeys::parse(&text).unwrap());
+        let mut options = options(&directory, encryption);
         options.on_fatal = Some(Arc::new(|cause| {
             std::io::stderr().write_all(format!("fatal: {cause}\n").as_bytes()).unwrap();
             std::process::exit(FAILED);
@@ -95,6 +97,8 @@ fn child_that_writes_until_killed() {
 /// A folder with a store's folder in it, and what writers did there.
 pub struct Bench {
     folder: TempDir,
+    /// Whether values are encrypted, with another key in each round.
+    encrypted: bool,
 }
 
 /// How a writer ended.
@@ -106,12 +110,27 @@ pub struct Ended {
 
 impl Bench {
     pub fn new() -> Bench {
+        Bench::with(false)
+    }
+
+    pub fn with(encrypted: bool) -> Bench {
         // What is on these disks is decided by the recording; real ones would only be slower.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let folder = folder.unwrap();
         std::fs::create_dir(folder.path().join("disk")).unwrap();
-        Bench { folder }
+        Bench { folder, encrypted }
+    }
+
+    /// How the stores of a round are opened: with a new key, and with the one before for what is still sealed with it.
+    pub fn options(&self, disk: &Path, round: u64) -> Options {
+        let keys = self.keys(round).map(|text| EncryptionKeys::parse(&text).unwrap());
+        options(&disk.join("store"), keys)
+    }
+
+    fn keys(&self, round: u64) -> Option<String> {
+        let line = |round: u64| format!("{}{}=", char::from(b'A' + (round % 26) as u8), "A".repeat(42));
+        self.encrypted.then(|| format!("{}\n{}\n", line(round), line(round + 25)))
     }
 
     /// What is recorded.
@@ -142,6 +161,9 @@ impl Bench {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "writer::child_that_writes_until_killed", "--ignored", "--nocapture"]);
         command.env(DIRECTORY, self.disk().join("store")).env(NOTES, &notes).env(ROUND, round.to_string());
+        if let Some(keys) = self.keys(round) {
+            command.env(KEYS, keys);
+        }
         configure(Layer::new(&self.disk(), &log).notes(&notes)).apply(&mut command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = child.stderr.take().unwrap();
