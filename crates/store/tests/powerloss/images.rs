@@ -8,7 +8,7 @@ use crate::writer::{Bench, RESOURCE, name, object};
 use crate::{alone, number, seed};
 
 /// How many images come from one recording.
-const PER_RECORDING: u64 = 1000;
+const PER_RECORDING: u64 = 500;
 
 #[tokio::test]
 async fn whatever_a_power_failure_leaves_everything_acknowledged_is_there() {
@@ -30,13 +30,13 @@ async fn images(count: u64, bench: Bench) {
     let (mut done, mut round, mut at_risk) = (0, 0, 0);
     while done < count {
         // The first ones also begin with no store at all.
-        if round % 8 == 0 {
+        if round % 4 == 0 {
             std::fs::remove_dir_all(bench.disk()).unwrap();
             std::fs::create_dir(bench.disk()).unwrap();
             before = Disk::read(&bench.disk()).unwrap();
             truth = Truth::new();
         }
-        let ended = bench.write(round, 100 + dice.below(700) as u64, |layer| layer);
+        let ended = bench.write(round, 60 + dice.below(300) as u64, |layer| layer);
         let moments = truth.learn(&ended.recording);
         let operations = &ended.recording.operations;
         let mut points: Vec<usize> = (0..per_recording).map(|_| dice.below(operations.len() + 1)).collect();
@@ -65,7 +65,7 @@ async fn images(count: u64, bench: Bench) {
                     );
                 }
             };
-            if dice.one_in(8) {
+            if dice.one_in(8) && images.peek().is_some() {
                 goes_on(store.clone(), || bench.options(&bench.image(), round), (1 << 60) + done, seed).await;
             }
             store.close().await;

@@ -35,8 +35,8 @@ pub fn name(number: u64) -> String {
 /// The object that a write with this number writes.
 pub fn object(number: u64) -> Value {
     let length = match number % 13 {
-        0 => 20_000,
-        other => number % 300 * 31 % 300 * other,
+        0 => 9_000,
+        other => number % 300 * 31 % 90 * other,
     };
     json!({"metadata": {"name": name(number)}, "number": number, "text": "x".repeat(length as usize)})
 }
