@@ -115,7 +115,13 @@ impl ServerRole {
 /// # Errors
 /// The disk refuses.
 pub fn make_dir(path: &Path) -> Result<(), StartError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StartError::file("cannot make folder", path))
+    let missing = path.ancestors().take_while(|folder| !folder.exists()).count();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StartError::file("cannot make folder", path))?;
+    // The names of new folders are on disk before anything in them is relied on.
+    for folder in path.ancestors().skip(1).take(missing).filter(|folder| !folder.as_os_str().is_empty()) {
+        File::open(folder).and_then(|opened| opened.sync_all()).map_err(StartError::file("cannot sync folder", folder))?;
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -127,7 +133,10 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), StartError> {
     let temporary = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(fail())?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(fail())?;
-    fs::rename(&temporary, path).map_err(fail())
+    fs::rename(&temporary, path).map_err(fail())?;
+    // Its name is on disk too: a port or a format must not be another one after a power failure.
+    let synced = path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+    synced.map_err(fail())
 }
 
 fn lock(root: &Path) -> Result<File, StartError> {

@@ -8,7 +8,13 @@ use crate::error::PkiError;
 
 /// Creates the directory, open to its owner alone.
 pub(crate) fn directory(path: &Path) -> Result<(), PkiError> {
+    let missing = path.ancestors().take_while(|folder| !folder.exists()).count();
     std::fs::create_dir_all(path).map_err(PkiError::file("creating", path))?;
+    // A key that a power failure takes away is made anew, and nobody trusts the new one: the folders' names are synced.
+    for folder in path.ancestors().skip(1).take(missing).filter(|folder| !folder.as_os_str().is_empty()) {
+        let synced = File::open(folder).and_then(|opened| opened.sync_all());
+        synced.map_err(PkiError::file("syncing", folder))?;
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -141,6 +141,12 @@ impl Running {
         self.child.wait().context("wait for the binary")
     }
 
+    /// Waits until it ends by itself; returns its status and what it wrote to standard error.
+    pub fn ended(mut self) -> anyhow::Result<(ExitStatus, String)> {
+        let status = self.child.wait().context("wait for the binary")?;
+        Ok((status, self.log()))
+    }
+
     /// Ends it at once (SIGKILL), as a crash would.
     pub fn kill(mut self) -> anyhow::Result<ExitStatus> {
         self.child.kill().context("send SIGKILL")?;

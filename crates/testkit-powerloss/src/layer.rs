@@ -1,5 +1,6 @@
 //! Starting a process under the layer.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,17 +38,22 @@ impl Layer {
         self
     }
 
+    /// The environment of a process that runs under the layer.
+    pub fn variables(&self) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![
+            ("LD_PRELOAD", concat!(env!("OUT_DIR"), "/libpowerloss.so").into()),
+            ("POWERLOSS_ROOT", self.root.clone().into()),
+            ("POWERLOSS_LOG", self.log.clone().into()),
+        ];
+        for (name, path) in [("POWERLOSS_NOTES", &self.notes), ("POWERLOSS_FULL", &self.full)] {
+            variables.extend(path.clone().map(|path| (name, path.into())));
+        }
+        variables.extend(self.failing_sync.map(|number| ("POWERLOSS_SYNC_ERROR", number.to_string().into())));
+        variables
+    }
+
     /// Makes a process run under the layer.
     pub fn apply(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", concat!(env!("OUT_DIR"), "/libpowerloss.so"));
-        command.env("POWERLOSS_ROOT", &self.root).env("POWERLOSS_LOG", &self.log);
-        for (name, path) in [("POWERLOSS_NOTES", &self.notes), ("POWERLOSS_FULL", &self.full)] {
-            if let Some(path) = path {
-                command.env(name, path);
-            }
-        }
-        if let Some(number) = self.failing_sync {
-            command.env("POWERLOSS_SYNC_ERROR", number.to_string());
-        }
+        command.envs(self.variables());
     }
 }

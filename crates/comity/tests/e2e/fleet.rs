@@ -3,6 +3,7 @@
 //! Members are embedded in the demo's process, processes of the binary, or real control planes. Scenarios do not ask which.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -48,12 +49,18 @@ impl Fleet {
 
     /// The same with environment variables.
     pub(crate) fn demo_with(minor: &str, flags: &[&str], variables: &[(&str, &str)]) -> Option<Self> {
-        let mut home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
-        variables.iter().for_each(|(name, value)| home.set(name, value));
+        Self::demo_where(minor, flags, |_| variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect())
+    }
+
+    /// The same with variables that depend on the home folder.
+    pub(crate) fn demo_where(minor: &str, flags: &[&str], variables: impl FnOnce(&Path) -> Vec<(String, OsString)>) -> Option<Self> {
+        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
         let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
         let mut fleet =
             Self { running: None, members: Vec::new(), real: Vec::new(), kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home };
+        let variables = variables(fleet.home.path());
+        fleet.set(&variables);
         fleet.start_again(flags);
         Some(fleet)
     }
@@ -83,6 +90,13 @@ impl Fleet {
     /// A member that is a real control plane.
     pub(crate) fn real_member(&self, name: &str) -> &RealMember {
         self.real.iter().find(|member| member.name == name).unwrap()
+    }
+
+    /// Sets variables for later starts.
+    pub(crate) fn set(&mut self, variables: &[(String, OsString)]) {
+        for (name, value) in variables {
+            self.home.set(name, value.to_str().unwrap());
+        }
     }
 
     /// The demo's data folder.
@@ -121,6 +135,12 @@ impl Fleet {
     /// Stops the demo with SIGTERM and returns its exit status.
     pub(crate) fn terminate(&mut self) -> i32 {
         self.running.take().unwrap().stop().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Waits until the demo ends by itself; its exit status and what it wrote to standard error.
+    pub(crate) fn ended(&mut self) -> (i32, String) {
+        let (status, log) = self.running.take().unwrap().ended().unwrap();
+        (status.code().unwrap_or(-1), log)
     }
 
     /// Ends the demo without warning.

@@ -10,6 +10,7 @@ mod credentials;
 mod docs;
 mod leave;
 mod page;
+mod power_loss;
 mod real_hub;
 mod real_members;
 mod repair;
