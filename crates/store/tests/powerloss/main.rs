@@ -6,6 +6,7 @@
 //! though not the timing of the writer. `COMITY_CRASH_IMAGES` and `COMITY_KILLS` say how many there are.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
+#![allow(clippy::print_stdout, reason = "long runs tell their figures")]
 
 mod faults;
 mod images;
