@@ -1,28 +1,29 @@
 //! The one place where plans become requests.
 //!
 //! A plan is a list of [`Action`]s, a closed set. Writes to members go to the member's lane and are not waited for: the
-//! lane tells its outcome through the index that the next plan reads. Writes to the hub are carried out here. Effects
-//! outside of Kubernetes get their own closed set with the first domain that has one.
+//! lane tells its outcome through the index that the next plan reads. The guard is asked about every deletion. Writes to
+//! the hub are carried out here. Effects outside of Kubernetes get their own closed set with the first domain that has one.
 
 mod cause;
-mod guard;
+pub mod guard;
 
-use std::sync::Arc;
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use comity_core::{GroupVersionKind, GroupVersionResource, Value, json, object};
 use comity_fleet::{Fleet, Member};
 use comity_lane::{ClientError, ClusterClient, Copies, Job, PatchKind, Urgency};
 
-use crate::events::{EventKind, EventRecorder};
+use crate::{
+    events::{EventKind, EventRecorder},
+    key::Key,
+};
 
-pub use cause::{Cascade, Cause};
-pub use guard::Held;
+pub use cause::{Cascade, Cause, Remaining};
+pub use guard::{Guard, Held, Stop};
 
 /// One step of a plan.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// A write to one member.
-    Copy(CopyAction),
     /// The finalizers of an object on the hub, planned on a state of it.
     Finalizers {
         /// The object.
@@ -50,6 +51,19 @@ pub enum Action {
     },
 }
 
+/// All writes to members that one owner's plan asks for: together, as the guard judges them together.
+#[derive(Clone, Debug)]
+pub struct CopyRound {
+    /// The owner.
+    pub owner: Arc<Value>,
+    /// Clusters that hold a copy of it now.
+    pub copies: usize,
+    /// Clusters in which its stored status says [`guard::LEAVES_TOO_MANY`], if it was not edited since.
+    pub held_before: BTreeSet<String>,
+    /// The writes.
+    pub actions: Vec<CopyAction>,
+}
+
 /// A write to one member.
 #[derive(Clone, Debug)]
 pub struct CopyAction {
@@ -74,8 +88,6 @@ pub enum Outcome {
     Done(Option<Value>),
     /// The hub refused or did not answer.
     Failed(ClientError),
-    /// The guard keeps it back.
-    Held(Held),
 }
 
 /// Carries out the actions of one kind of owners.
@@ -85,6 +97,8 @@ pub struct Executor {
     pub hub: ClusterClient,
     /// The members.
     pub fleet: Fleet,
+    /// Judges deletions; all executors of a hub share one.
+    pub guard: Arc<Guard>,
     /// Tells events.
     pub recorder: EventRecorder,
     /// Resource of the owners on the hub.
@@ -101,7 +115,6 @@ impl Executor {
     /// Carries out one action.
     pub async fn run(&self, action: Action) -> Outcome {
         match action {
-            Action::Copy(action) => self.copy(action),
             Action::Finalizers { object, finalizers } => self.finalizers(&object, &finalizers).await,
             Action::Status { object, status } => self.status(&object, &status).await,
             Action::Event { object, kind, reason, message } => {
@@ -111,14 +124,24 @@ impl Executor {
         }
     }
 
-    fn copy(&self, action: CopyAction) -> Outcome {
-        if let Err(held) = guard::check(&action) {
-            return Outcome::Held(held);
+    /// Hands the writes to the members' lanes, and returns what the guard keeps back, by member.
+    ///
+    /// A round without writes is one too: what it no longer asks for is held no longer.
+    pub fn copies(&self, round: CopyRound) -> Vec<(String, Stop)> {
+        let owner = Key::of_kind(&self.owner_kind, object::namespace(&round.owner), object::name(&round.owner));
+        let mut stopped: BTreeMap<usize, Stop> = self.guard.check(&self.fleet, &owner, &round).into_iter().collect();
+        let mut back = Vec::new();
+        for (place, action) in round.actions.into_iter().enumerate() {
+            match stopped.remove(&place) {
+                Some(stop) => back.push((action.cluster, stop)),
+                None => {
+                    if let Some((member, copies)) = self.index(&action.cluster) {
+                        member.lane.submit(&copies, &action.namespace, &action.name, action.job, action.urgency);
+                    }
+                }
+            }
         }
-        if let Some((member, copies)) = self.index(&action.cluster) {
-            member.lane.submit(&copies, &action.namespace, &action.name, action.job, action.urgency);
-        }
-        Outcome::Done(None)
+        back
     }
 
     fn index(&self, cluster: &str) -> Option<(Arc<Member>, Arc<Copies>)> {

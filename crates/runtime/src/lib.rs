@@ -10,7 +10,7 @@ pub mod workers;
 pub use comity_lane as lane;
 pub use controller::{Controller, Outcome};
 pub use events::{EventKind, EventRecorder};
-pub use executor::{Action, Cascade, Cause, CopyAction, Executor};
+pub use executor::{Action, Cascade, Cause, CopyAction, CopyRound, Executor, Guard, Held, Remaining, Stop};
 pub use key::Key;
 pub use queue::{Priority, Queue};
 pub use workers::run;

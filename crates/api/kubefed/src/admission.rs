@@ -4,7 +4,7 @@
 
 use comity_core::{FieldError, Value, duration::parse_go, json, names, object};
 
-use crate::{endpoint, type_config::FederatedTypeConfig};
+use crate::{deletion::DeletionLimits, endpoint, keys, type_config::FederatedTypeConfig};
 
 /// Checks a `FederatedTypeConfig`.
 pub fn type_config(value: &Value) -> Vec<FieldError> {
@@ -104,7 +104,20 @@ pub fn config(value: &Value, old: Option<&Value>) -> Vec<FieldError> {
         positive_integer(&mut errors, spec, section, field);
     }
     one_of(&mut errors, &spec["syncController"]["adoptResources"], "spec.syncController.adoptResources", &["Enabled", "Disabled"]);
+    deletion_annotations(&mut errors, value);
     errors
+}
+
+fn deletion_annotations(errors: &mut Vec<FieldError>, value: &Value) {
+    let mut check = |key: &str, wrong: fn(&str) -> Option<String>| {
+        if let Some(text) = object::annotation(value, key)
+            && let Some(detail) = wrong(text)
+        {
+            errors.push(FieldError::invalid(format!("metadata.annotations[{key}]"), &text.into(), &detail));
+        }
+    };
+    check(keys::DELETION_LIMITS, |text| DeletionLimits::parse(text).err());
+    check(keys::DEFER_AFTER, |text| parse_go(text).is_none().then(|| "must be a duration such as 5m".to_owned()));
 }
 
 fn leader_election(errors: &mut Vec<FieldError>, spec: &Value) {

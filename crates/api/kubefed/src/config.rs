@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use comity_core::{Value, duration::parse_go, json, object};
 
+use crate::deletion::{self, DeletionLimits};
+
 /// A view with defaults filled in. What cannot be read falls back to its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeFedConfig {
@@ -27,6 +29,10 @@ pub struct KubeFedConfig {
     pub adopt_resources: bool,
     /// Lower bound of concurrent reconciles of one type.
     pub max_concurrent_reconciles: usize,
+    /// How many deletions may follow from a changed wish.
+    pub deletion_limits: DeletionLimits,
+    /// How long a deletion waits for a member that does not answer.
+    pub defer_after: Duration,
     /// Feature gates by name.
     pub gates: BTreeMap<String, bool>,
 }
@@ -63,6 +69,8 @@ impl KubeFedConfig {
             success_threshold: u32::try_from(count(&["spec", "clusterHealthCheck", "successThreshold"], 1)).unwrap_or(1),
             adopt_resources: object::str_at(value, &["spec", "syncController", "adoptResources"]) != "Disabled",
             max_concurrent_reconciles: usize::try_from(count(&["spec", "syncController", "maxConcurrentReconciles"], 1)).unwrap_or(1),
+            deletion_limits: DeletionLimits::of(value),
+            defer_after: deletion::defer_after(value),
             gates,
         }
     }

@@ -28,6 +28,10 @@ pub const ON_UNREACHABLE: &str = "comity.dev/on-unreachable";
 pub const ALLOW_DELETIONS: &str = "comity.dev/allow-deletions";
 /// `Keep` or `Remove`: what happens with what others add to RBAC rules, NetworkPolicies and containers of pod templates.
 pub const ADDITIONS: &str = "comity.dev/additions";
+/// On the `KubeFedConfig`: how many deletions may follow from a changed wish; see [`crate::deletion`].
+pub const DELETION_LIMITS: &str = "comity.dev/deletion-limits";
+/// On the `KubeFedConfig`: how long a deletion waits for a member that does not answer.
+pub const DEFER_AFTER: &str = "comity.dev/defer-after";
 /// `strict`: KubeFed's behaviour to the letter.
 pub const COMPAT: &str = "comity.dev/compat";
 
@@ -41,3 +45,8 @@ pub const CLUSTER_ROLE: &str = "comity.dev/cluster-role";
 
 /// Namespaces that are never federated, beside the system namespace itself.
 pub const RESERVED_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "default"];
+
+/// Condition of a cluster: deletions in it wait for a word of its administrator.
+pub const DELETIONS_HELD: &str = "DeletionsHeld";
+/// Condition of a cluster: copies in it are deleted when it answers again.
+pub const DELETIONS_DEFERRED: &str = "DeletionsDeferred";

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod cluster;
 pub mod config;
 pub mod crds;
+pub mod deletion;
 pub mod endpoint;
 pub mod federated;
 pub mod keys;
@@ -14,6 +15,7 @@ pub mod type_config;
 
 pub use cluster::KubeFedCluster;
 pub use config::KubeFedConfig;
+pub use deletion::DeletionLimits;
 pub use federated::FederatedSpec;
 pub use type_config::{ApiResource, FederatedTypeConfig};
 

@@ -9,9 +9,16 @@ pub enum Cause {
     /// The owner itself was deleted.
     OwnerDeleted,
     /// The owner stands, and no longer wants a copy there: its placement, a policy, a selector or a cluster's label changed.
-    Unplaced,
+    Unplaced(Remaining),
     /// The owner was deleted with something that it lives in.
-    Cascade(Cascade),
+    Cascade {
+        /// What was deleted.
+        from: Cascade,
+        /// The id that lets its deletions go.
+        id: String,
+        /// Whether that id stands on it.
+        allowed: bool,
+    },
     /// The owner was deleted while the member did not answer.
     Deferred,
 }
@@ -23,4 +30,16 @@ pub enum Cascade {
     NamespaceDeleted(String),
     /// The definition of the owners' kind.
     TypeDeleted(String),
+}
+
+/// What the owner still has when the copies that its plan takes are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Remaining {
+    /// A healthy copy elsewhere, or this one is not healthy either.
+    #[default]
+    Enough,
+    /// Copies elsewhere are wanted, and none is healthy yet.
+    NotHealthyYet,
+    /// Nothing: no other cluster is to have a copy.
+    Nothing,
 }
