@@ -38,6 +38,7 @@ pub struct Member {
     labels: RwLock<BTreeMap<String, String>>,
     allowance: RwLock<String>,
     health: RwLock<Health>,
+    silent_since: RwLock<Option<Timestamp>>,
     flags: Flags,
     answers: watch::Sender<bool>,
     copies: RwLock<HashMap<String, Arc<Copies>>>,
@@ -56,6 +57,7 @@ impl Member {
             labels: RwLock::default(),
             allowance: RwLock::default(),
             health: RwLock::default(),
+            silent_since: RwLock::new(report::silent_since(object)),
             flags: Flags::stored(object),
             answers: watch::Sender::new(false),
             copies: RwLock::default(),
@@ -81,6 +83,12 @@ impl Member {
     /// The index of a target's copies; `None` while nobody watches the target.
     pub fn copies(&self, owner_kind: &str) -> Option<Arc<Copies>> {
         self.copies.read().get(owner_kind).cloned()
+    }
+
+    /// For how long it has not been ready, restarts of the hub included; nothing while it is ready.
+    pub fn silent_for(&self, now: Timestamp) -> Duration {
+        let since = *self.silent_since.read();
+        since.map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
     }
 
     /// The extra conditions that stand.
@@ -130,6 +138,8 @@ impl Member {
         let mut known = self.health.write();
         let flipped = std::mem::discriminant(&*known) != std::mem::discriminant(&health);
         self.answers.send_replace(health == Health::Ready);
+        let mut since = self.silent_since.write();
+        *since = if health == Health::Ready { None } else { since.or_else(|| Some(Timestamp::now())) };
         *known = health;
         flipped
     }

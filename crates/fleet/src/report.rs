@@ -80,6 +80,13 @@ pub(crate) fn status(cluster: &Value, probe: &Probe, version: &str, flags: &BTre
     status
 }
 
+/// Since when a stored status says that the cluster is not ready.
+pub(crate) fn silent_since(cluster: &Value) -> Option<jiff::Timestamp> {
+    let told = !object::items_at(cluster, &["status", "conditions"]).is_empty() && !comity_api_kubefed::cluster::is_ready(cluster);
+    let (_, _, since) = comity_api_kubefed::cluster::not_ready_because(cluster);
+    comity_core::time::parse(&since).filter(|_| told)
+}
+
 /// Whether two statuses say the same to a reader: times and the wording of probes' errors do not count.
 pub(crate) fn same(old: Option<&Value>, new: &Value) -> bool {
     let essence = |status: &Value| {
@@ -121,6 +128,15 @@ mod tests {
         assert!(same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &flag("20 copies"), "T2")));
         assert!(!same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &flag("21 copies"), "T2")));
         assert!(!same(Some(&one), &status(&json!({}), &Probe::Ok, "v", &none(), "T2")));
+    }
+
+    #[test]
+    fn how_long_a_cluster_has_been_silent_is_known_after_a_restart() {
+        let at = "2026-01-01T00:00:00Z";
+        let silent = status(&json!({}), &Probe::Silent { error: "e".to_owned(), refused: true }, "", &none(), at);
+        assert_eq!(silent_since(&json!({"status": silent})), comity_core::time::parse(at));
+        assert_eq!(silent_since(&json!({"status": status(&json!({}), &Probe::Ok, "", &none(), at)})), None);
+        assert_eq!(silent_since(&json!({})), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Federation {
         let announced = comity_federation::bootstrap::announce(&hub.admin(), id, epoch).await;
         announced.map_err(|e| StartError::component("hub", "federation")(&e))?;
         let admin = hub.admin();
+        identities::grant_records(&admin).await.map_err(|e| StartError::component("hub", "federation")(&e))?;
         let grant = move |groups| {
             let admin = admin.clone();
             async move { identities::grant_federation(&admin, &groups).await }

@@ -10,6 +10,8 @@ use comity_lane::client::{ClientError, ClusterClient, PatchKind};
 const MANAGER: &str = "comity";
 /// The user of the federation controllers, and the name of their role.
 pub(crate) const FEDERATION: &str = "comity:federation";
+/// The role of their records in the federation namespace.
+const RECORDS: &str = "comity:federation-records";
 const SIMULATED_NODES: &str = "comity:simulated-nodes";
 
 /// A user of upstream's names, with the groups that go with it, so that audit, rules and managed fields look as on any cluster.
@@ -47,6 +49,21 @@ pub(crate) async fn grant_federation(client: &ClusterClient, groups: &BTreeSet<S
     apply(client, "clusterrolebindings", &binding(FEDERATION, FEDERATION, &user)).await
 }
 
+/// The records of the federation controllers beside the clusters: deletions that come later, and the day's deletions.
+pub(crate) async fn grant_records(client: &ClusterClient) -> Result<(), ClientError> {
+    let group = "rbac.authorization.k8s.io";
+    let metadata = json!({"name": RECORDS, "namespace": keys::SYSTEM_NAMESPACE});
+    let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch", "update"]}]);
+    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules});
+    apply_in(client, keys::SYSTEM_NAMESPACE, "roles", &role).await?;
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": RECORDS},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": FEDERATION}],
+    });
+    apply_in(client, keys::SYSTEM_NAMESPACE, "rolebindings", &binding).await
+}
+
 fn role(name: &str, rules: &Value) -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
 }
@@ -60,7 +77,11 @@ fn binding(name: &str, role: &str, subject: &Value) -> Value {
 }
 
 async fn apply(client: &ClusterClient, resource: &str, object: &Value) -> Result<(), ClientError> {
+    apply_in(client, "", resource, object).await
+}
+
+async fn apply_in(client: &ClusterClient, namespace: &str, resource: &str, object: &Value) -> Result<(), ClientError> {
     let resource = GroupVersionResource::new("rbac.authorization.k8s.io", "v1", resource);
     let name = comity_core::object::name(object);
-    client.patch(&resource, "", name, None, PatchKind::Apply { force: true }, object, MANAGER, false).await.map(drop)
+    client.patch(&resource, namespace, name, None, PatchKind::Apply { force: true }, object, MANAGER, false).await.map(drop)
 }

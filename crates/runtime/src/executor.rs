@@ -7,7 +7,10 @@
 mod cause;
 pub mod guard;
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use comity_core::{GroupVersionKind, GroupVersionResource, Value, json, object};
 use comity_fleet::{Fleet, Member};

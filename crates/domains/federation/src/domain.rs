@@ -1,19 +1,18 @@
 //! The five steps of one federated object: gather, validate, plan, execute, report.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
+use comity_api_kubefed::federated::ClusterEntry;
 use comity_core::{Value, digest, object, time::rfc3339};
 use comity_fleet::{Fleet, FleetEvent};
 use comity_lane::{Cache, ClusterClient, Report};
 use comity_runtime::{
-    Action, Controller, CopyAction, Key, Outcome, Priority, Queue,
-    events::EventKind,
-    executor::{self},
+    Action, Cause, Controller, CopyAction, CopyRound, Guard, Held, Key, Outcome, Priority, Queue, Stop, events::EventKind, executor,
 };
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
@@ -22,9 +21,10 @@ use tokio::time::Instant;
 use crate::{
     announce::{self, Announcements},
     fence, gather,
-    model::{Hub, Observed},
+    model::{Fault, Hub, Observed},
     plan::{self, Plan, sooner},
     status,
+    tombstones::Tombstones,
     types::Running,
     validate, words,
 };
@@ -36,6 +36,13 @@ const UNREAD: Duration = Duration::from_secs(1);
 /// After so long the cache shows what was written.
 const CAUGHT_UP: Duration = Duration::from_secs(5);
 
+/// What is read of the hub beside members and federated objects.
+pub(crate) struct Sources {
+    pub namespaces: Cache,
+    pub definitions: Cache,
+    pub tombstones: Tombstones,
+}
+
 /// The domain's state.
 pub struct Federation {
     pub(crate) hub: ClusterClient,
@@ -44,6 +51,12 @@ pub struct Federation {
     pub(crate) queue: Queue,
     /// The hub's own namespaces: their labels and uids.
     pub(crate) namespaces: Cache,
+    /// The hub's definitions, without what they say.
+    pub(crate) definitions: Cache,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) tombstones: Tombstones,
+    /// Cascades that were told of.
+    pub(crate) told: Mutex<BTreeSet<String>>,
     pub(crate) types: RwLock<BTreeMap<String, Arc<Running>>>,
     written: Mutex<HashMap<Key, (Instant, u64)>>,
     /// Objects whose status waits for a member that has not been read yet, and since when.
@@ -52,13 +65,17 @@ pub struct Federation {
 }
 
 impl Federation {
-    pub(crate) fn new(hub: ClusterClient, hub_mark: Hub, fleet: Fleet, queue: Queue, namespaces: Cache) -> Self {
+    pub(crate) fn new(hub: ClusterClient, hub_mark: Hub, fleet: Fleet, sources: Sources) -> Self {
         Self {
             hub,
             hub_mark,
             fleet,
-            queue,
-            namespaces,
+            queue: Queue::new(),
+            namespaces: sources.namespaces,
+            definitions: sources.definitions,
+            guard: Guard::new(),
+            tombstones: sources.tombstones,
+            told: Mutex::default(),
             types: RwLock::default(),
             written: Mutex::default(),
             unread: Mutex::default(),
@@ -92,6 +109,7 @@ impl Federation {
     pub(crate) fn fleet_changed(&self, event: &FleetEvent) {
         tracing::debug!(?event, "the fleet changed");
         self.look_again();
+        self.look_at_tombstones();
     }
 
     /// Tells the event about a write to a member.
@@ -140,35 +158,114 @@ impl Federation {
         true
     }
 
-    /// Carries the plan out; what must wait is in the wake-up.
-    async fn execute(&self, running: &Running, seen: &Observed, plan: &mut Plan) -> Result<(), String> {
-        let mut written = None;
-        if let Some(finalizers) = plan.finalizers.take() {
-            let action = Action::Finalizers { object: seen.object.clone(), finalizers };
-            match running.executor.run(action).await {
-                executor::Outcome::Done(answer) => written = answer,
-                executor::Outcome::Failed(error) if error.is_not_found() => return Ok(()),
-                executor::Outcome::Failed(error) => return Err(format!("the finalizer: {error}")),
-                executor::Outcome::Held(held) => return Err(format!("the finalizer: {held:?}")),
-            }
+    /// Writes the finalizers that a plan asks for; the hub's answer if there was something to write.
+    async fn write_finalizers(&self, running: &Running, seen: &Observed, plan: &mut Plan) -> Result<Option<Value>, String> {
+        let Some(finalizers) = plan.finalizers.take() else { return Ok(None) };
+        let action = Action::Finalizers { object: seen.object.clone(), finalizers };
+        match running.executor.run(action).await {
+            executor::Outcome::Done(answer) => Ok(answer),
+            executor::Outcome::Failed(error) if error.is_not_found() => Ok(None),
+            executor::Outcome::Failed(error) => Err(format!("the finalizer: {error}")),
         }
+    }
+
+    /// Hands the writes to the lanes; what the guard keeps back is in the verdicts then.
+    fn submit(&self, running: &Running, seen: &Observed, plan: &mut Plan) {
         let (namespace, name) = running.kind.copy_name(object::namespace(&seen.object), object::name(&seen.object));
+        let mut actions = Vec::new();
         for (cluster, verdict) in &mut plan.verdicts {
             let (Some(job), Some(urgency)) = (verdict.job.take(), verdict.urgency) else { continue };
             let (cluster, namespace, name) = (cluster.clone(), namespace.to_owned(), name.to_owned());
-            let cause = verdict.cause.clone();
-            running.executor.run(Action::Copy(CopyAction { cluster, namespace, name, job, urgency, cause })).await;
+            actions.push(CopyAction { cluster, namespace, name, job, urgency, cause: verdict.cause.clone() });
         }
+        let reported: BTreeMap<String, ClusterEntry> = ClusterEntry::of(&seen.object).into_iter().map(|e| (e.name.clone(), e)).collect();
+        let unedited = plan::urgency(seen) != comity_lane::Urgency::User;
+        let too_many = reported.values().filter(|e| unedited && e.reason == executor::guard::LEAVES_TOO_MANY);
+        let held_before = too_many.map(|e| e.name.clone()).collect();
+        let round = CopyRound { owner: seen.object.clone(), copies: plan::held_copies(seen), held_before, actions };
+        for (cluster, stop) in running.executor.copies(round) {
+            match stop {
+                Stop::Wait(after) => sooner(&mut plan.wake, after),
+                Stop::Held(held) => {
+                    if let Held::Cascade { from, id } = &held {
+                        self.tell_cascade(running, from, id);
+                    }
+                    let known = reported.get(&cluster).is_some_and(|entry| entry.reason == held.code());
+                    if held.is_shown() && !known {
+                        plan.warnings.push(("DeletionHeld", format!("cluster {cluster}: {held}")));
+                    }
+                    let Some(verdict) = plan.verdicts.get_mut(&cluster) else { continue };
+                    verdict.pending = None;
+                    verdict.fault = Some(Fault::new("DeletionHeld", held.code(), held.to_string()));
+                }
+            }
+        }
+    }
+
+    async fn warn(&self, running: &Running, seen: &Observed, plan: &mut Plan) {
         for (reason, message) in plan.warnings.drain(..) {
             let (object, reason) = (seen.object.clone(), reason.to_owned());
             running.executor.run(Action::Event { object, kind: EventKind::Warning, reason, message }).await;
         }
+    }
+
+    /// Carries a plan out and reports it; what must wait is in the wake-up.
+    async fn carry_out(
+        &self,
+        running: &Running,
+        key: &Key,
+        seen: &Observed,
+        mut plan: Plan,
+        wake: &mut Option<Duration>,
+    ) -> Result<(), String> {
+        let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
+        let written = self.write_finalizers(running, seen, &mut plan).await?;
+        self.submit(running, seen, &mut plan);
+        self.warn(running, seen, &mut plan).await;
         if let Some(answer) = written {
             // the next round must not write it again
             let reached = running.cache.reached(object::resource_version(&answer));
             let _ = tokio::time::timeout(CAUGHT_UP, reached).await;
         }
+        let user = plan::urgency(seen) == comity_lane::Urgency::User;
+        let unread = self.waits_for_unread(key, &plan, user, wake);
+        if !settling(&plan, user, wake) && !unread && !going {
+            let status = status::report(seen, &plan, &rfc3339(Timestamp::now()));
+            self.report(running, key, seen, status, wake).await?;
+        }
+        if let Some(at) = plan.wake {
+            sooner(wake, at);
+        }
         Ok(())
+    }
+
+    /// One round for an object that stands.
+    async fn keep(&self, running: &Running, key: &Key, object: Arc<Value>, wake: &mut Option<Duration>) -> Result<(), String> {
+        self.exhume(key).await?;
+        let seen = gather::observe(self, running, object, Cause::OwnerDeleted);
+        fence::compare(self, &seen);
+        match validate::desired(&seen) {
+            Ok(want) => self.carry_out(running, key, &seen, plan::plan(&seen, &want), wake).await,
+            Err(problems) => {
+                for problem in problems.iter().filter(|_| plan::urgency(&seen) == comity_lane::Urgency::User) {
+                    running.executor.recorder.record(&seen.object, EventKind::Warning, problem.reason, &problem.message);
+                }
+                self.report(running, key, &seen, status::invalid(&seen, &problems, &rfc3339(Timestamp::now())), wake).await
+            }
+        }
+    }
+
+    /// One round for an object that is being deleted.
+    async fn remove(&self, running: &Running, key: &Key, object: Arc<Value>, wake: &mut Option<Duration>) -> Result<(), String> {
+        let deleted_by = self.deleted_by(running, &object).await?;
+        let seen = gather::observe(self, running, object, deleted_by);
+        fence::compare(self, &seen);
+        let deletion = validate::deletion(&seen).unwrap_or_default();
+        let plan = plan::removal(&seen, &deletion);
+        if plan.finalizers.is_some() && !plan.deferred.is_empty() {
+            self.bury(running, &seen, &deletion, &plan.deferred).await?;
+        }
+        self.carry_out(running, key, &seen, plan, wake).await
     }
 
     /// Writes the status if it is news and if its time has come.
@@ -197,7 +294,7 @@ impl Federation {
         match running.executor.run(Action::Status { object: seen.object.clone(), status }).await {
             executor::Outcome::Failed(error) if error.is_not_found() => Ok(()),
             executor::Outcome::Failed(error) => Err(format!("the status: {error}")),
-            executor::Outcome::Done(_) | executor::Outcome::Held(_) => {
+            executor::Outcome::Done(_) => {
                 let mut written = self.written.lock();
                 if written.len() > 1024 {
                     written.retain(|_, (at, _)| at.elapsed() < CAUGHT_UP);
@@ -234,47 +331,27 @@ impl Controller for Federation {
     async fn reconcile(&self, key: &Key) -> Outcome {
         let Some(running) = self.running(&key.kind) else { return Outcome::Done };
         let Some(object) = running.cache.get(&key.namespace, &key.name) else {
+            // what has not been read is not gone
+            if !running.cache.is_synced() {
+                return Outcome::Again(UNREAD);
+            }
             self.written.lock().remove(key);
             self.unread.lock().remove(key);
-            return Outcome::Done;
+            self.guard.forget(key);
+            return match self.settle_tombstones(&running, key).await {
+                Ok(()) => Outcome::Done,
+                Err(why) => Outcome::Retry(why),
+            };
         };
         // whether a namespace is federated must be known, or an object could land where its namespace does not go
         if self.namespace_type().is_some_and(|namespaces| !namespaces.is_read()) {
             return Outcome::Again(UNREAD);
         }
-        let seen = gather::observe(self, &running, object);
-        fence::compare(self, &seen);
-        let now = rfc3339(Timestamp::now());
-        let planned = if object::is_deleting(&seen.object) {
-            Ok(plan::removal(&seen, &validate::deletion(&seen.object).unwrap_or_default()))
-        } else {
-            validate::desired(&seen).map(|want| plan::plan(&seen, &want))
-        };
         let mut wake = None;
-        let done = match planned {
-            Err(problems) => {
-                for problem in problems.iter().filter(|_| plan::urgency(&seen) == comity_lane::Urgency::User) {
-                    running.executor.recorder.record(&seen.object, EventKind::Warning, problem.reason, &problem.message);
-                }
-                self.report(&running, key, &seen, status::invalid(&seen, &problems, &now), &mut wake).await
-            }
-            Ok(mut plan) => {
-                let user = plan::urgency(&seen) == comity_lane::Urgency::User;
-                let unread = self.waits_for_unread(key, &plan, user, &mut wake);
-                let hold = settling(&plan, user, &mut wake) || unread;
-                let status = status::report(&seen, &plan, &now);
-                let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
-                match self.execute(&running, &seen, &mut plan).await {
-                    Ok(()) if hold || going => Ok(()),
-                    Ok(()) => self.report(&running, key, &seen, status, &mut wake).await,
-                    Err(why) => Err(why),
-                }
-                .inspect(|()| {
-                    if let Some(at) = plan.wake {
-                        sooner(&mut wake, at)
-                    }
-                })
-            }
+        let done = if object::is_deleting(&object) {
+            self.remove(&running, key, object, &mut wake).await
+        } else {
+            self.keep(&running, key, object, &mut wake).await
         };
         match (done, wake) {
             (Err(why), _) => Outcome::Retry(why),

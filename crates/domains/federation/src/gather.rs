@@ -6,6 +6,8 @@ use comity_api_kubefed::{cluster, federated::Placement, keys};
 use comity_core::{Value, object};
 use comity_fleet::Member;
 use comity_lane::{Attempt, Seen, Standing};
+use comity_runtime::Cause;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// Everything that is known about one federated object.
-pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>) -> Observed {
+pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>, deleted_by: Cause) -> Observed {
     let (namespace, name) = (object::namespace(&object), object::name(&object));
     let settings = federation.fleet.settings().borrow().clone();
     let members = federation.fleet.members();
@@ -30,6 +32,8 @@ pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>) -
         namespace: namespace_seen(federation, running, &object, hub_namespace.as_deref()),
         hub_namespace_uid: hub_namespace.as_deref().map(|n| object::uid(n).to_owned()).unwrap_or_default(),
         adopt_by_default: settings.adopt_resources,
+        deleted_by,
+        defer_after: settings.defer_after,
         object,
     }
 }
@@ -40,6 +44,7 @@ fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &st
     MemberSeen {
         labels: member.labels(),
         health: member.health(),
+        silent_for: member.silent_for(Timestamp::now()),
         copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
         behind: copies.as_ref().and_then(|copies| copies.behind()),
         autoscaler: autoscalers::of(member, kind, namespace, name),

@@ -8,6 +8,7 @@ pub mod admission;
 mod announce;
 mod autoscalers;
 pub mod bootstrap;
+mod cascade;
 pub mod domain;
 mod fence;
 mod gather;
@@ -15,22 +16,27 @@ pub mod model;
 pub mod plan;
 mod rights;
 pub mod status;
+pub mod tombstones;
 mod types;
 pub mod validate;
 pub mod why;
 mod words;
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use comity_core::GroupVersionResource;
 use comity_fleet::{Connect, Fleet, FleetOptions, LeaseTimes};
-use comity_lane::{Cache, ClusterClient, Interest};
-use comity_runtime::Queue;
+use comity_lane::{Cache, CacheEvent, ClusterClient, Interest};
+use comity_runtime::{EventRecorder, Key, Priority, executor::guard::keep as guard};
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use bootstrap::bootstrap;
-use domain::Federation;
+use domain::{Federation, Sources};
+use tombstones::Tombstones;
 
 /// How federation runs.
 #[derive(Clone)]
@@ -113,32 +119,76 @@ pub fn start(config: Config) -> Handle {
         on_event: Arc::new(move |event| late(&of_event).into_iter().for_each(|f| f.fleet_changed(event))),
         on_report: Arc::new(move |report| late(&of_report).into_iter().for_each(|f| f.reported(report))),
     });
-    let namespaces = Cache::start(config.hub.clone(), Interest::all(GroupVersionResource::new("", "v1", "namespaces")), Arc::new(|_| {}));
     let mark = model::Hub { id: config.hub_id.as_str().into(), epoch: config.epoch };
-    let federation = Arc::new(Federation::new(config.hub, mark, fleet.clone(), Queue::new(), namespaces));
+    let sources = sources(&config, &domain);
+    let federation = Arc::new(Federation::new(config.hub.clone(), mark, fleet.clone(), sources));
     let _ = domain.set(Arc::downgrade(&federation));
     let weak = Arc::downgrade(&federation);
     fleet.follow(
         &autoscalers::interest(),
         Arc::new(move |_: &str, event: &comity_lane::CacheEvent| weak.upgrade().into_iter().for_each(|f| f.autoscaler_changed(event))),
     );
+    let keeper = guard::Keeper {
+        guard: federation.guard.clone(),
+        fleet: fleet.clone(),
+        recorder: EventRecorder::new(config.hub.clone(), "comity-guard"),
+        hub: config.hub,
+        namespace: config.namespace.clone(),
+    };
     let ready = Arc::new(Notify::new());
     let types = tokio::spawn(types::follow(federation.clone(), config.namespace, ready.clone(), stop.clone()));
-    let work = tokio::spawn(work(federation, config.workers, ready, stop.clone()));
+    let work = tokio::spawn(work(federation, keeper, config.workers, ready, stop.clone()));
     Handle { fleet, stop, tasks: vec![types, work] }
 }
 
-/// Nothing is planned before clusters, types and namespaces have been read: what is not read is not absent.
-async fn work(federation: Arc<Federation>, workers: usize, ready: Arc<Notify>, stop: CancellationToken) {
+/// What is read of the hub beside members and federated objects; the domain is told of it once it is there.
+fn sources(config: &Config, domain: &Arc<OnceLock<Weak<Federation>>>) -> Sources {
+    let late = |domain: &Arc<OnceLock<Weak<Federation>>>| domain.get().and_then(Weak::upgrade);
+    let above = |interest: Interest| {
+        let domain = domain.clone();
+        let on_event = move |event: &CacheEvent| {
+            if let (CacheEvent::Applied { new, .. }, Some(federation)) = (event, late(&domain)) {
+                federation.above_changed(new);
+            }
+        };
+        Cache::start(config.hub.clone(), interest, Arc::new(on_event))
+    };
+    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    let of_owner = domain.clone();
+    let on_owner = move |owner| late(&of_owner).into_iter().for_each(|f| f.queue.add(Key::clone(&owner), Priority::Drift));
+    Sources {
+        namespaces: above(Interest::all(GroupVersionResource::new("", "v1", "namespaces"))),
+        definitions: above(Interest { project: Some(cascade::only_metadata), ..Interest::all(definitions) }),
+        tombstones: Tombstones::start(config.hub.clone(), &config.namespace, Arc::new(on_owner)),
+    }
+}
+
+/// Between two questions to a hub that does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Nothing is planned before clusters, types, namespaces and records have been read: what is not read is not absent.
+async fn work(federation: Arc<Federation>, keeper: guard::Keeper, workers: usize, ready: Arc<Notify>, stop: CancellationToken) {
     let read = async {
         federation.fleet.loaded().await;
         federation.namespaces.synced().await;
+        federation.tombstones.synced().await;
+        while let Err(error) = keeper.restore().await {
+            tracing::warn!(%error, "the record of deletions cannot be read; nothing is planned before it is");
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
         ready.notified().await;
     };
     tokio::select! {
         () = stop.cancelled() => return,
         () = read => {}
     }
+    // owners that are gone are in no list
+    federation.look_at_tombstones();
     let queue = federation.queue.clone();
-    comity_runtime::run(federation, queue, workers, stop).await;
+    let told = tombstones::announce(Arc::downgrade(&federation), federation.fleet.clone());
+    let aside = async { tokio::join!(keeper.run(), told) };
+    tokio::select! {
+        _ = aside => {}
+        () = comity_runtime::run(federation, queue, workers, stop) => {}
+    }
 }

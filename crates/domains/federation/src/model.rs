@@ -10,6 +10,7 @@ use comity_core::{GroupKind, Value};
 use comity_fleet::Health;
 use comity_lane::{Closed, Seen, Target, arbitrate::Adopt};
 use comity_placement::NamespaceRule;
+use comity_runtime::Cause;
 
 /// Label that every copy of a federated object carries.
 pub const MANAGED: &str = comity_core::labels::KUBEFED_MANAGED;
@@ -79,6 +80,10 @@ pub struct Observed {
     pub hub_namespace_uid: String,
     /// KubeFed's `adoptResources`.
     pub adopt_by_default: bool,
+    /// Why the object is being deleted, if it is: by itself, or with something that it lives in.
+    pub deleted_by: Cause,
+    /// After so long without an answer a member's copy is deleted later and not waited for.
+    pub defer_after: Duration,
 }
 
 /// One member.
@@ -88,6 +93,8 @@ pub struct MemberSeen {
     pub labels: BTreeMap<String, String>,
     /// Whether it answers.
     pub health: Health,
+    /// For how long it has not.
+    pub silent_for: Duration,
     /// The copy there.
     pub copy: Seen,
     /// Why what is known of the copies there may no longer be so.
@@ -195,14 +202,28 @@ pub struct Deletion {
     pub options: comity_lane::DeleteOptions,
     /// The copies stay and lose their marks.
     pub orphan: bool,
-    /// Members that do not answer are not waited for.
-    pub forget_unreachable: bool,
+    /// What is done about members that do not answer.
+    pub unreachable: OnUnreachable,
+    /// The annotation that the options were read from, for the record of a deletion that comes later.
+    pub written: String,
+}
+
+/// What a deletion does about a member that does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnreachable {
+    /// It waits.
+    #[default]
+    Wait,
+    /// After a while the deletion is remembered, and the owner goes.
+    Defer,
+    /// The copy stays where it is.
+    Orphan,
 }
 
 impl Default for Deletion {
     /// Dependents go in the background: left to themselves, the pods of a Job would stay.
     fn default() -> Self {
         let options = comity_lane::DeleteOptions { propagation: Some(comity_lane::Propagation::Background), ..Default::default() };
-        Self { options, orphan: false, forget_unreachable: false }
+        Self { options, orphan: false, unreachable: OnUnreachable::Wait, written: String::new() }
     }
 }

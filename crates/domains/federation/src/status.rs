@@ -101,6 +101,12 @@ fn assemble(seen: &Observed, conditions: Value, entries: Vec<ClusterEntry>, coun
     status
 }
 
+/// Replicas that a copy should have, and that are ready.
+pub(crate) fn ready(replicas: Option<i64>, copy: &Seen, generation: i64) -> (Option<i64>, i64) {
+    let one = health::count(replicas, remote_status(copy).as_ref(), generation);
+    (one.desired, one.ready)
+}
+
 fn remote_status(copy: &Seen) -> Option<Value> {
     match copy {
         Seen::Present(copy) => serde_json::from_str(copy.status.as_deref()?).ok().filter(Value::is_object),

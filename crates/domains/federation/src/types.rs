@@ -144,6 +144,7 @@ fn start(federation: &Arc<Federation>, config: FederatedTypeConfig) -> Running {
     let executor = Executor {
         hub: federation.hub.clone(),
         fleet: federation.fleet.clone(),
+        guard: federation.guard.clone(),
         recorder: EventRecorder::new(federation.hub.clone(), &component),
         owner: config.spec.federated_type.gvr(),
         owner_gvk: config.spec.federated_type.gvk(),

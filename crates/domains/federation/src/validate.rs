@@ -2,10 +2,10 @@
 
 use comity_api_kubefed::{FederatedSpec, keys};
 use comity_core::{LabelSelector, Value, object};
-use comity_lane::{Propagation, arbitrate::Adopt};
+use comity_lane::{DeleteOptions, Propagation, arbitrate::Adopt};
 use comity_placement::{NamespaceRule, Placement};
 
-use crate::model::{Deletion, Desired, NamespaceSeen, Observed};
+use crate::model::{Deletion, Desired, NamespaceSeen, Observed, OnUnreachable};
 
 /// A problem of the whole object: nothing is written anywhere while it stands, and nothing is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn desired(seen: &Observed) -> Result<Desired, Vec<Problem>> {
         problems.push(Problem { reason: "InvalidAnnotation", message });
         Adopt::Abort
     });
-    let deletion = deletion(&seen.object).unwrap_or_else(|message| {
+    let deletion = deletion(seen).unwrap_or_else(|message| {
         problems.push(Problem { reason: "InvalidAnnotation", message });
         Deletion::default()
     });
@@ -112,9 +112,36 @@ fn keep_additions(object: &Value) -> Result<bool, String> {
 ///
 /// # Errors
 /// The annotation with delete options is not readable.
-pub fn deletion(object: &Value) -> Result<Deletion, String> {
+pub fn deletion(seen: &Observed) -> Result<Deletion, String> {
+    let written = object::annotation(&seen.object, keys::DELETE_OPTION).unwrap_or_default();
+    let unreachable = match object::annotation(&seen.object, keys::ON_UNREACHABLE) {
+        None if is_dangerous_to_leave(seen) => OnUnreachable::Wait,
+        None | Some("Defer") => OnUnreachable::Defer,
+        Some("Wait") => OnUnreachable::Wait,
+        Some("Orphan") => OnUnreachable::Orphan,
+        Some(other) => return Err(format!("annotation {}: {other:?} is none of Wait, Defer, Orphan", keys::ON_UNREACHABLE)),
+    };
+    Ok(Deletion {
+        options: delete_options(written)?,
+        orphan: object::annotation(&seen.object, keys::ORPHAN) == Some("true"),
+        unreachable,
+        written: written.to_owned(),
+    })
+}
+
+/// What gives access must not outlive its owner unseen in a member that does not answer.
+fn is_dangerous_to_leave(seen: &Observed) -> bool {
+    let gvk = &seen.kind.target.gvk;
+    gvk.group == "rbac.authorization.k8s.io" || (gvk.group.is_empty() && gvk.kind == "Secret")
+}
+
+/// KubeFed's annotation with delete options; empty text means the defaults.
+///
+/// # Errors
+/// It is not readable.
+pub fn delete_options(text: &str) -> Result<DeleteOptions, String> {
     let mut options = Deletion::default().options;
-    if let Some(text) = object::annotation(object, keys::DELETE_OPTION) {
+    if !text.is_empty() {
         let written: Value = serde_json::from_str(text).map_err(|e| format!("annotation {}: {e}", keys::DELETE_OPTION))?;
         options.grace_seconds = written["gracePeriodSeconds"].as_u64();
         options.propagation = match written["propagationPolicy"].as_str() {
@@ -125,9 +152,5 @@ pub fn deletion(object: &Value) -> Result<Deletion, String> {
             Some(other) => return Err(format!("annotation {}: unknown propagationPolicy {other:?}", keys::DELETE_OPTION)),
         };
     }
-    Ok(Deletion {
-        options,
-        orphan: object::annotation(object, keys::ORPHAN) == Some("true"),
-        forget_unreachable: object::annotation(object, keys::ON_UNREACHABLE) == Some("Orphan"),
-    })
+    Ok(options)
 }

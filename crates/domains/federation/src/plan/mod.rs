@@ -5,6 +5,7 @@
 
 mod content;
 mod presence;
+mod remaining;
 mod removal;
 mod safety;
 
@@ -21,6 +22,7 @@ use crate::model::{Desired, Fault, MemberSeen, Observed};
 pub(crate) use content::variants;
 pub use content::{Rendered, render};
 pub use removal::plan as removal;
+pub use safety::held_copies;
 
 /// What is to be done about one object.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub struct Plan {
     pub wake: Option<Duration>,
     /// Warnings about the object: reason and message.
     pub warnings: Vec<(&'static str, String)>,
+    /// Members whose copy goes later: to be recorded before the finalizer goes.
+    pub deferred: Vec<String>,
 }
 
 /// The decision for one member.
@@ -104,6 +108,7 @@ pub fn plan(seen: &Observed, want: &Desired) -> Plan {
         settle(&mut verdict, seen.members.get(name), &mut plan.wake);
         plan.verdicts.insert(name.clone(), verdict);
     }
+    remaining::mark(seen, &mut plan);
     plan
 }
 

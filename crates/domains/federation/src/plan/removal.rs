@@ -1,13 +1,15 @@
 //! The federated object is being deleted: its copies go, or are released, and then its finalizer.
 
+use std::time::Duration;
+
 use comity_api_kubefed::{federated::ClusterEntry, keys};
 use comity_core::object;
 use comity_fleet::Health;
 use comity_lane::{Job, Release, Seen};
 use comity_runtime::Cause;
 
-use super::{Plan, Verdict, safety, settle};
-use crate::model::{Deletion, Fault, MemberSeen, Observed, Progress};
+use super::{Plan, Verdict, safety, settle, sooner};
+use crate::model::{Deletion, Fault, MemberSeen, Observed, OnUnreachable, Progress};
 
 /// Plans for an object with a deletion timestamp.
 pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
@@ -20,8 +22,15 @@ pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
     for (name, member) in &seen.members {
         let Some(mut verdict) = decide(seen, deletion, name, member) else { continue };
         verdict.because = "the federated object is being deleted";
+        match waits_for(seen, deletion, member, &verdict) {
+            Some(Duration::ZERO) => plan.deferred.push(name.clone()),
+            Some(left) => {
+                sooner(&mut plan.wake, left);
+                all_gone = false;
+            }
+            None => all_gone = false,
+        }
         settle(&mut verdict, Some(member), &mut plan.wake);
-        all_gone = false;
         plan.verdicts.insert(name.clone(), verdict);
     }
     if all_gone {
@@ -30,10 +39,20 @@ pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
     plan
 }
 
+/// How long a member that does not answer is still waited for; `None` where that is no question.
+///
+/// What is deleted with a namespace or a definition is held first: it is not deleted later either.
+fn waits_for(seen: &Observed, deletion: &Deletion, member: &MemberSeen, verdict: &Verdict) -> Option<Duration> {
+    let going = |fault: &Fault| matches!(fault.status, "ClusterNotReady" | "WaitingForRemoval");
+    let silent = matches!(member.health, Health::NotReady { .. }) && verdict.fault.as_ref().is_some_and(going);
+    let held = matches!(seen.deleted_by, Cause::Cascade { allowed: false, .. });
+    (silent && !held && deletion.unreachable == OnUnreachable::Defer).then(|| seen.defer_after.saturating_sub(member.silent_for))
+}
+
 /// `None` when the member holds nothing of this object.
 fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen) -> Option<Verdict> {
     let answers = member.health == Health::Ready;
-    if !answers && deletion.forget_unreachable {
+    if !answers && deletion.unreachable == OnUnreachable::Orphan {
         return None;
     }
     if let Some(copy) = safety::ours(&member.copy) {
@@ -42,7 +61,7 @@ fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen)
             let urgency = Some(super::urgency(seen));
             return Some(Verdict { job: Some(job), urgency, cause: Cause::OwnerDeleted, ..Verdict::default() });
         }
-        return Some(safety::hold_or_delete(seen, deletion, member, copy, Cause::OwnerDeleted));
+        return Some(safety::hold_or_delete(seen, deletion, member, copy, seen.deleted_by.clone()));
     }
     // a write that is still under way may yet make one
     if let Progress::Pending { since, .. } = member.progress {

@@ -4,7 +4,7 @@
 
 use comity_fleet::Health;
 use comity_lane::{Copy, Delete, Holder, Job, Release, Seen};
-use comity_runtime::Cause;
+use comity_runtime::{Cause, Remaining};
 
 use super::{Verdict, urgency};
 use crate::model::{Deletion, Desired, Fault, MemberSeen, Observed};
@@ -12,7 +12,7 @@ use crate::model::{Deletion, Desired, Fault, MemberSeen, Observed};
 /// Decides for one joined member that the placement leaves out.
 pub(super) fn unwanted(seen: &Observed, want: &Desired, member: &MemberSeen) -> Verdict {
     match ours(&member.copy) {
-        Some(copy) => hold_or_delete(seen, &want.deletion, member, copy, Cause::Unplaced),
+        Some(copy) => hold_or_delete(seen, &want.deletion, member, copy, Cause::Unplaced(Remaining::default())),
         None => Verdict::default(),
     }
 }
@@ -23,6 +23,11 @@ pub(super) fn ours(copy: &Seen) -> Option<&Copy> {
         Seen::Present(copy) if matches!(copy.holder, Holder::Us(_)) => Some(copy),
         _ => None,
     }
+}
+
+/// How many members hold a copy of the object that is not going yet.
+pub fn held_copies(seen: &Observed) -> usize {
+    seen.members.values().filter(|member| ours(&member.copy).is_some_and(|copy| !copy.deleting)).count()
 }
 
 /// A copy that has to go: now, or when the member answers.

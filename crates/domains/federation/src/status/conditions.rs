@@ -30,7 +30,7 @@ pub(super) fn of(seen: &Observed, plan: &Plan, entries: &[ClusterEntry], counts:
         // what is under way is no fault
         let broken: Vec<String> = faults
             .iter()
-            .filter(|e| !matches!(e.status.as_str(), "Pending" | "WaitingForRemoval"))
+            .filter(|e| !matches!(e.status.as_str(), "Pending" | "WaitingForRemoval" | "DeletionHeld"))
             .map(|e| format!("{} {}", e.name, e.status))
             .collect();
         lines.extend(workload(&broken.join(", "), counts));

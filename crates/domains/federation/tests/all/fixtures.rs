@@ -16,6 +16,7 @@ use comity_lane::{
     Closed, Copy, Holder, Job, Seen,
     copy::{Applied, Hold},
 };
+use comity_runtime::{Cascade, Cause, Remaining};
 
 #[test]
 fn every_situation_is_planned_as_its_file_says() {
@@ -43,7 +44,7 @@ fn situation(text: &str) -> String {
     let seen = observe(&written);
     let mut out = String::new();
     let status = if object::is_deleting(&seen.object) {
-        let plan = plan::removal(&seen, &validate::deletion(&seen.object).unwrap());
+        let plan = plan::removal(&seen, &validate::deletion(&seen).unwrap());
         show_plan(&mut out, &plan);
         status::report(&seen, &plan, "now")
     } else {
@@ -84,6 +85,9 @@ fn show_plan(out: &mut String, plan: &Plan) {
     for (reason, message) in &plan.warnings {
         writeln!(out, "warning {reason}: {message}").unwrap();
     }
+    for cluster in &plan.deferred {
+        writeln!(out, "later in {cluster}").unwrap();
+    }
     if let Some(wake) = plan.wake {
         writeln!(out, "again in {wake:?}").unwrap();
     }
@@ -97,7 +101,12 @@ fn show(verdict: &Verdict) -> String {
         None => "nothing to do",
         Some(Job::Apply(apply)) if apply.uid.is_some() => "update",
         Some(Job::Apply(_)) => "create",
-        Some(Job::Delete(_)) => "delete",
+        Some(Job::Delete(_)) => match &verdict.cause {
+            Cause::Unplaced(Remaining::NotHealthyYet) => "delete when another copy is healthy",
+            Cause::Unplaced(Remaining::Nothing) => "delete the last healthy copy",
+            Cause::Cascade { .. } => "delete with its namespace",
+            _ => "delete",
+        },
         Some(Job::Release(_)) => "release",
     };
     match &verdict.fault {
@@ -137,6 +146,13 @@ fn observe(written: &Value) -> Observed {
         namespace,
         hub_namespace_uid: object::str_at(written, &["hubNamespaceUid"]).to_owned(),
         adopt_by_default: true,
+        deleted_by: match &written["deletedWith"] {
+            Value::String(name) => {
+                Cause::Cascade { from: Cascade::NamespaceDeleted(name.clone()), id: "id".to_owned(), allowed: written["allowed"] == true }
+            }
+            _ => Cause::OwnerDeleted,
+        },
+        defer_after: Duration::from_secs(300),
     };
     for (name, facts) in written["members"].as_object().unwrap() {
         let member = member(&seen, name, facts);
@@ -159,8 +175,9 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         name => Autoscaler::Named(name.as_str().unwrap().to_owned()),
     };
     let copy = copy(seen, name, facts, &autoscaler);
+    let silent_for = Duration::from_secs(facts["silentFor"].as_u64().unwrap_or(0));
     let behind = facts["behind"].as_str().map(str::to_owned);
-    let mut member = MemberSeen { labels, health, copy, behind, progress: Progress::Idle, autoscaler, closed };
+    let mut member = MemberSeen { labels, health, silent_for, copy, behind, progress: Progress::Idle, autoscaler, closed };
     let due = due(seen, name, &member);
     member.progress = match &facts["progress"] {
         Value::Null => Progress::Idle,
@@ -183,7 +200,7 @@ fn due(seen: &Observed, name: &str, member: &MemberSeen) -> u64 {
     let mut alone = seen.clone();
     alone.members.insert(name.to_owned(), member.clone());
     let plan = match validate::desired(&alone) {
-        _ if object::is_deleting(&alone.object) => plan::removal(&alone, &validate::deletion(&alone.object).unwrap()),
+        _ if object::is_deleting(&alone.object) => plan::removal(&alone, &validate::deletion(&alone).unwrap()),
         Ok(want) => plan::plan(&alone, &want),
         Err(_) => return 0,
     };

@@ -4,9 +4,11 @@
 mod audit;
 mod drift;
 mod fixtures;
+mod guard;
 mod isolation;
 mod ownership;
 mod properties;
 mod scenarios;
+mod tombstones;
 mod webhook;
 mod world;

@@ -54,6 +54,7 @@ fn member() -> impl Strategy<Value = MemberSeen> {
     let autoscaler = prop_oneof![4 => Just(Autoscaler::None), 1 => Just(Autoscaler::Named("hpa".to_owned())), 1 => Just(Autoscaler::Unread("why".to_owned()))];
     (health, copy(), any::<bool>(), autoscaler).prop_map(|(health, copy, east, autoscaler)| MemberSeen {
         labels: BTreeMap::from([("east".to_owned(), east.to_string())]),
+        silent_for: std::time::Duration::ZERO,
         health,
         copy,
         behind: None,
@@ -90,6 +91,8 @@ prop_compose! {
             namespace: NamespaceSeen::Implicit(BTreeMap::new()),
             hub_namespace_uid: String::new(),
             adopt_by_default: true,
+            deleted_by: comity_runtime::Cause::OwnerDeleted,
+            defer_after: std::time::Duration::from_secs(300),
         }
     }
 }
@@ -179,7 +182,7 @@ proptest! {
         let object = Arc::make_mut(&mut seen.object);
         object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         object["metadata"]["finalizers"] = json!(["kubefed.io/sync-controller"]);
-        let plan = plan::removal(&seen, &validate::deletion(&seen.object).unwrap());
+        let plan = plan::removal(&seen, &validate::deletion(&seen).unwrap());
         let ours = seen.members.values().any(|m| matches!(&m.copy, Seen::Present(c) if matches!(c.holder, Holder::Us(_))));
         prop_assert!(!ours || plan.finalizers.is_none());
     }

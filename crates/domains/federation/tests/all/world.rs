@@ -97,11 +97,16 @@ impl World {
         (world, proxies)
     }
 
-    /// Stops federation and starts it anew, as a restart of the hub does.
-    pub async fn restart(&mut self) {
+    /// Stops federation.
+    pub async fn stop(&mut self) {
         if let Some(running) = self.federation.take() {
             running.shutdown().await;
         }
+    }
+
+    /// Stops federation and starts it anew, as a restart of the hub does.
+    pub async fn restart(&mut self) {
+        self.stop().await;
         self.begin(1);
     }
 

@@ -83,12 +83,17 @@ impl std::fmt::Display for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Held::WithoutPrecondition => f.write_str("the deletion does not say which object it means"),
-            Held::TooMany => f.write_str("too many copies would leave this cluster at once: see condition DeletionsHeld of its KubeFedCluster"),
+            Held::TooMany => {
+                f.write_str("too many copies would leave this cluster at once: see condition DeletionsHeld of its KubeFedCluster")
+            }
             Held::TooManyInADay => {
                 f.write_str("too many copies would have left this cluster within a day: see condition DeletionsHeld of its KubeFedCluster")
             }
             Held::LeavesTooManyClusters { leaving, of, limit, id } => {
-                write!(f, "the object would leave {leaving} of {of} clusters and may leave {limit}: if it is meant, annotate the object with {ALLOW_DELETIONS}={id}")
+                write!(
+                    f,
+                    "the object would leave {leaving} of {of} clusters and may leave {limit}: if it is meant, annotate the object with {ALLOW_DELETIONS}={id}"
+                )
             }
             Held::LastHealthyCopy { id } => {
                 write!(f, "no healthy copy of the object would be left: if it is meant, annotate the object with {ALLOW_DELETIONS}={id}")
@@ -97,7 +102,10 @@ impl std::fmt::Display for Held {
                 write!(f, "kept until another copy is healthy; to let it go now, annotate the object with {ALLOW_DELETIONS}={id}")
             }
             Held::Cascade { from: Cascade::NamespaceDeleted(name), id } => {
-                write!(f, "namespace {name} is being deleted on the hub: if its copies are to go too, annotate the namespace with {ALLOW_DELETIONS}={id}")
+                write!(
+                    f,
+                    "namespace {name} is being deleted on the hub: if its copies are to go too, annotate the namespace with {ALLOW_DELETIONS}={id}"
+                )
             }
             Held::Cascade { from: Cascade::TypeDeleted(name), id } => {
                 write!(

@@ -4,11 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use comity_api_kubefed::DeletionLimits;
 
-use super::{
-    Held, Stop,
-    book::Book,
-    held::id_of,
-};
+use super::{Held, Stop, book::Book, held::id_of};
 use crate::{
     executor::{Cause, Remaining},
     key::Key,
@@ -101,8 +97,7 @@ pub(super) fn judge(
 fn withdraw(book: &mut Book, round: &Round<'_>, facts: &impl Fn(&str) -> Option<Facts>) {
     let Some(clusters) = book.asking.get(round.owner) else { return };
     let silent = |cluster: &str| facts(cluster).is_some_and(|facts| !facts.ready);
-    let gone: Vec<Arc<str>> =
-        clusters.iter().filter(|c| !round.asks.iter().any(|ask| ask.cluster == **c) && !silent(c)).cloned().collect();
+    let gone: Vec<Arc<str>> = clusters.iter().filter(|c| !round.asks.iter().any(|ask| ask.cluster == **c) && !silent(c)).cloned().collect();
     for cluster in gone {
         book.forget(&cluster, round.owner);
     }

@@ -61,7 +61,9 @@ impl Guard {
         let mut asks = Vec::new();
         for (place, action) in round.actions.iter().enumerate() {
             match &action.job {
-                Job::Delete(delete) if delete.uid.is_empty() || delete.resource_version.is_empty() => stops.push((place, no_precondition())),
+                Job::Delete(delete) if delete.uid.is_empty() || delete.resource_version.is_empty() => {
+                    stops.push((place, no_precondition()))
+                }
                 Job::Release(release) if release.uid.is_empty() => stops.push((place, no_precondition())),
                 Job::Delete(delete) => {
                     places.push(place);
