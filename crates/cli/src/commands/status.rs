@@ -1,6 +1,6 @@
 //! `comity status`: the fleet on one screen.
 
-use comity_api_kubefed::{keys, type_config::FederatedTypeConfig};
+use comity_api_kubefed::{cluster::HEALTH_CONDITIONS, keys, type_config::FederatedTypeConfig};
 use comity_core::{GroupVersionResource, Value, condition, duration, json, object, time};
 use comity_lane::client::{ClusterClient, ListOptions};
 
@@ -54,6 +54,27 @@ struct Member {
     version: String,
     endpoint: String,
     age: String,
+    notes: Vec<Note>,
+}
+
+/// What a cluster's conditions say beside its health: held deletions, for example.
+struct Note {
+    kind: String,
+    reason: String,
+    message: String,
+}
+
+impl Note {
+    fn all(cluster: &Value) -> Vec<Self> {
+        let text = |condition: &Value, key: &str| object::str_at(condition, &[key]).to_owned();
+        let stand = object::items_at(cluster, &["status", "conditions"]).iter().filter(|c| c["status"] == "True");
+        let others = stand.filter(|c| !HEALTH_CONDITIONS.contains(&object::str_at(c, &["type"])));
+        others.map(|c| Self { kind: text(c, "type"), reason: text(c, "reason"), message: text(c, "message") }).collect()
+    }
+
+    fn to_value(&self) -> Value {
+        json!({"type": self.kind, "reason": self.reason, "message": self.message})
+    }
 }
 
 impl Member {
@@ -73,11 +94,16 @@ impl Member {
             version: object::str_at(cluster, &["status", "kubernetesVersion"]).to_owned(),
             endpoint: object::str_at(cluster, &["spec", "apiEndpoint"]).to_owned(),
             age,
+            notes: Note::all(cluster),
         }
     }
 
     fn to_value(&self) -> Value {
-        json!({"name": self.name, "ready": self.ready, "message": self.why, "kubernetesVersion": self.version, "endpoint": self.endpoint})
+        let notes: Vec<Value> = self.notes.iter().map(Note::to_value).collect();
+        json!({
+            "name": self.name, "ready": self.ready, "message": self.why, "kubernetesVersion": self.version, "endpoint": self.endpoint,
+            "conditions": notes,
+        })
     }
 }
 
@@ -120,9 +146,34 @@ fn text(context: &str, endpoint: &str, members: &[Member], counts: &[Count]) {
             .collect();
         printer::data(render(&["CLUSTER", "READY", "VERSION", "AGE", "ENDPOINT", "MESSAGE"], &rows));
     }
+    for (member, note) in members.iter().flat_map(|m| m.notes.iter().map(move |note| (m, note))) {
+        printer::data(format!("\n{}: {}: {}", member.name, note.kind, note.message));
+    }
     if !counts.is_empty() {
         let rows: Vec<Vec<String>> =
             counts.iter().map(|c| vec![c.kind.clone(), c.total.to_string(), format!("{}/{}", c.propagated, c.total)]).collect();
         printer::data(format!("\n{}", render(&["KIND", "OBJECTS", "PROPAGATED"], &rows)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_in_a_cluster_is_told_beside_its_health() {
+        let cluster = json!({"metadata": {"name": "c"}, "status": {"conditions": [
+            {"type": "Ready", "status": "True", "message": "/healthz responded with ok"},
+            {"type": "DeletionsHeld", "status": "True", "reason": "TooManyDeletions", "message": "id 1: 25 deletions are held"},
+            {"type": "HubBehind", "status": "False", "message": "no"},
+        ]}});
+        let value = Member::of(&cluster).to_value();
+        assert_eq!(value["ready"], "True");
+        assert_eq!(
+            value["conditions"],
+            json!([
+                {"type": "DeletionsHeld", "reason": "TooManyDeletions", "message": "id 1: 25 deletions are held"},
+            ])
+        );
     }
 }

@@ -2,7 +2,11 @@
 
 use comity_api_kubefed::{FederatedTypeConfig, keys};
 use comity_core::{GroupVersionResource, Value, json, object};
-use comity_federation::why;
+use comity_federation::{
+    model::FederatedType,
+    tombstones::{self, Tombstone},
+    why,
+};
 use comity_lane::client::{ClusterClient, ListOptions};
 
 use super::connect;
@@ -41,6 +45,12 @@ pub(crate) async fn why(args: &Why) -> CliResult {
     let namespace = if federated.namespaced() { args.namespace.clone().unwrap_or(hub.namespace) } else { String::new() };
     let object = client.get(&federated.gvr(), &namespace, &args.name).await.map_err(failed("cannot read the object"))?;
     let Some(object) = object else {
+        let later =
+            later_deletions(client, config, &namespace, &args.name).await.map_err(failed("cannot read the deletions that come later"))?;
+        if !later.is_empty() {
+            deferred(federated, &later, args.output.as_ref());
+            return Ok(());
+        }
         let place = if namespace.is_empty() { String::new() } else { format!(" in namespace {namespace:?}") };
         let what = format!("{} {:?} not found{place}", federated.kind, args.name);
         return Err(CliError::new(what).exit(Exit::NotFound).hint(format!("list what there is: kubectl get {} -A", federated.plural_name)));
@@ -104,6 +114,40 @@ async fn by_short_name<'a>(
         names.iter().filter_map(Value::as_str).any(|name| name.eq_ignore_ascii_case(word))
     };
     Ok(configs.iter().find(named))
+}
+
+/// The deletions that clusters which did not answer still owe to an owner that is gone.
+async fn later_deletions(
+    client: &ClusterClient,
+    config: &FederatedTypeConfig,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<Tombstone>, comity_lane::client::ClientError> {
+    let maps = GroupVersionResource::new("", "v1", "configmaps");
+    let labelled = ListOptions { label_selector: format!("{}=true", tombstones::LABEL), ..ListOptions::default() };
+    let maps = client.list(&maps, Some(keys::SYSTEM_NAMESPACE), &labelled).await?.items;
+    let kind = FederatedType::of(config).target.owner_kind.clone();
+    let all = tombstones::read_all(&maps).into_iter();
+    Ok(all.filter(|t| t.kind == kind && t.namespace == namespace && t.name == name).collect())
+}
+
+fn deferred(federated: &comity_api_kubefed::ApiResource, later: &[Tombstone], output: Option<&Output>) {
+    let Some(first) = later.first() else { return };
+    let summary = "deleted; its copies go when these clusters answer";
+    let rows = |t: &Tombstone| vec![t.cluster.clone(), "deleted later".to_owned(), format!("the object was deleted at {}", t.at)];
+    let document = json!({
+        "kind": federated.kind, "namespace": first.namespace, "name": first.name, "summary": summary,
+        "clusters": later.iter().map(|t| json!({"cluster": t.cluster, "decision": "deleted later", "since": t.at})).collect::<Vec<_>>(),
+    });
+    match output {
+        Some(Output::Json) => printer::data(serde_json::to_string_pretty(&document).unwrap_or_default()),
+        Some(Output::Yaml) => printer::data(yaml(&document).trim_end()),
+        None => {
+            let name = comity_core::marks::object_name(&first.namespace, &first.name);
+            printer::data(format!("{} {name}: {summary}\n", federated.kind));
+            printer::data(render(&["CLUSTER", "DECISION", "BECAUSE"], &later.iter().map(rows).collect::<Vec<_>>()));
+        }
+    }
 }
 
 /// The FederatedNamespace that limits a namespace's placements, if there is one.

@@ -27,6 +27,11 @@ fn the_commands_for_finding_out_why_something_is_not_there_work() {
 }
 
 #[test]
+fn the_commands_for_held_deletions_work() {
+    commands_work("how-to/held-deletions.md");
+}
+
+#[test]
 fn the_commands_for_members_as_processes_work() {
     commands_work("how-to/members-as-processes.md");
 }

@@ -7,6 +7,7 @@ mod fleet;
 mod authority;
 mod bad_input;
 mod credentials;
+mod deletion;
 mod docs;
 mod leave;
 mod page;

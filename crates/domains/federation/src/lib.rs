@@ -112,7 +112,7 @@ pub fn start(config: Config) -> Handle {
         namespace: config.namespace.clone(),
         hub_id: config.hub_id.as_str().into(),
         epoch: config.epoch,
-        instance: config.instance,
+        instance: config.instance.clone(),
         lease: config.lease,
         concurrency: config.member_concurrency,
         connect: config.connect.clone(),
