@@ -96,7 +96,11 @@ async fn what_a_webhook_makes_of_a_copy_is_no_drift_and_an_edit_after_it_is() {
     }
     another(&world, "last").await;
     let writes = webhook.asked() - asked;
-    assert!((4..=8).contains(&writes), "two edits, two repairs, one other object with at most a repair each: {writes} admissions");
+    // what was looked at since the restart may still be under way
+    assert!(
+        (4..=12).contains(&writes),
+        "two edits, two repairs, one other object with at most a repair or a look each: {writes} admissions"
+    );
 }
 
 /// An object that goes to the member by the same way, as a sign that what was waiting before it has been looked at.
