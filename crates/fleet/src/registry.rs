@@ -98,14 +98,20 @@ impl Drop for Task {
 /// An interest in the copies of a target in every member; it ends when dropped.
 pub struct Watch {
     fleet: Fleet,
-    owner_kind: String,
+    target: Arc<Target>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.fleet.inner.watches.lock().retain(|(target, _)| target.owner_kind != self.owner_kind);
+        let mut watches = self.fleet.inner.watches.lock();
+        let before = watches.len();
+        watches.retain(|(target, _)| !Arc::ptr_eq(target, &self.target));
+        // a later watch of the same kind has taken its place, and stays
+        if watches.len() == before {
+            return;
+        }
         for member in self.fleet.members().values() {
-            member.unwatch(&self.owner_kind);
+            member.unwatch(&self.target.owner_kind);
         }
     }
 }
@@ -186,7 +192,7 @@ impl Fleet {
         for member in self.members().values() {
             watch_in(member, target, &on_copy);
         }
-        Watch { fleet: self.clone(), owner_kind: target.owner_kind.clone() }
+        Watch { fleet: self.clone(), target: target.clone() }
     }
 
     /// Follows a resource that decisions look at in every member, those that join later included: one watch each.
