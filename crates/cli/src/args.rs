@@ -128,6 +128,45 @@ pub(crate) struct Nodes {
 pub(crate) enum HubCommand {
     /// Federate on an existing Kubernetes: its API server and store are the hub's; several instances take turns
     Start(HubStart),
+    /// Recover a hub that was restored, cloned or lost, on its data folder while it does not run
+    Recover(HubRecover),
+}
+
+/// Whose word counts for objects that are older on the hub than in members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewerFlag {
+    /// The hub's: members are set back to it when the hub runs.
+    Hub,
+    /// The members': the hub's objects are changed to what the members have.
+    Members,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HubRecover {
+    /// The hub's data folder [default: a folder below comity/ in the user's data folder].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+    /// Read the members' copies: make federated objects that the hub does not have, list those that are older on the hub.
+    #[arg(long)]
+    pub from_members: bool,
+    /// What counts where the hub is older than a member; without it such objects are listed and nothing is done.
+    #[arg(long, value_enum, requires = "from_members")]
+    pub newer: Option<NewerFlag>,
+    /// A member that the hub does not know, as NAME=CONTEXT of the kubeconfig; for a hub that is new. May be repeated.
+    #[arg(long = "member", value_name = "NAME=CONTEXT", requires = "from_members")]
+    pub members: Vec<String>,
+    /// Kubeconfig file with the contexts of --member [default: KUBECONFIG, else ~/.kube/config].
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Id of the lost hub, where members hold copies of several [default: the only one that they name].
+    #[arg(long, requires = "from_members")]
+    pub hub_id: Option<String>,
+    /// File with the keys of the store, where it is encrypted.
+    #[arg(long)]
+    pub encryption_key_file: Option<PathBuf>,
+    /// Do it; without it the plan is printed and nothing is changed.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -238,6 +277,7 @@ fn dispatch(command: Command) -> CliResult {
         Command::Member(args) => commands::serve::member(&args),
         Command::Nodes(args) => commands::nodes::nodes(&args),
         Command::Hub { command: HubCommand::Start(args) } => commands::hub_start::start(&args),
+        Command::Hub { command: HubCommand::Recover(args) } => commands::recover::recover(&args),
         Command::Status(args) => block_on(commands::status::status(&args)),
         Command::Why(args) => block_on(commands::why::why(&args)),
         Command::Version(args) => commands::version::version(&args),

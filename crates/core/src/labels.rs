@@ -8,6 +8,8 @@ pub const HUB: &str = "comity.dev/hub";
 pub const SIMULATED: &str = "comity.dev/simulated";
 /// The ownership mark; see [`crate::marks`].
 pub const OWNER: &str = "comity.dev/owner";
+/// What an adopted object was before; see the release of copies.
+pub const ADOPTED: &str = "comity.dev/adopted";
 /// Every namespace carries its own name under this key.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// What `kubectl apply` last applied.

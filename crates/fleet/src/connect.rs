@@ -6,6 +6,18 @@ use comity_core::{Value, json, object};
 use comity_lane::ClusterClient;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
+/// A client for a member, from its `KubeFedCluster` and the Secret that it names.
+///
+/// # Errors
+/// Something in the two cannot be used; the text names the field.
+pub fn client_of(cluster: &Value, secret: Option<&Value>) -> Result<ClusterClient, String> {
+    let read = comity_api_kubefed::KubeFedCluster::read(cluster).map_err(|e| e.to_string())?;
+    if read.spec.mode == "Pull" {
+        return Err("mode Pull: members that dial in cannot be used so far".to_owned());
+    }
+    client(&read.spec, &token(secret, &read.spec.secret_ref.name)?)
+}
+
 /// The token in a Secret.
 ///
 /// # Errors

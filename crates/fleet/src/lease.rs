@@ -38,6 +38,29 @@ impl LeaseTimes {
     }
 }
 
+/// A Lease as others than its holder see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSeen {
+    /// The instance that holds it; empty when it was given back.
+    pub holder: String,
+    /// Epoch of the hub at the last renewal.
+    pub epoch: u64,
+    /// Time of the last renewal, by the holder's clock.
+    pub renewed: String,
+}
+
+impl LeaseSeen {
+    pub(crate) fn read(lease: &Value) -> Self {
+        let Record { holder, epoch, .. } = Record::read(lease);
+        Self { holder, epoch, renewed: object::str_at(lease, &["spec", "renewTime"]).to_owned() }
+    }
+
+    /// Whether this instance of the hub holds it.
+    pub fn is_held_by(&self, instance: &str) -> bool {
+        same_instance(&self.holder, instance)
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Me<'a> {

@@ -15,11 +15,13 @@ mod registry;
 mod report;
 mod tenant;
 
+pub use connect::client_of;
 pub use flags::FlaggedCondition;
 pub use health::{Health, Thresholds};
-pub use lease::LeaseTimes;
+pub use lease::{LeaseSeen, LeaseTimes};
 pub use member::{Connect, Member};
 pub use registry::{Fleet, FleetEvent, FleetOptions, Watch, over_the_network};
+pub use tenant::look_at_lease;
 
 /// Field manager of every write to a cluster's status.
 pub const MANAGER: &str = "comity-fleet";

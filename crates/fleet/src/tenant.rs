@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    lease::{self, Decision, LeaseTimes, Me, Memory, Record},
+    lease::{self, Decision, LeaseSeen, LeaseTimes, Me, Memory, Record},
     member::Member,
 };
 
@@ -158,6 +158,15 @@ impl Tenant {
         );
         Tenure::Unguarded
     }
+}
+
+/// The Lease that a hub has in a member.
+///
+/// # Errors
+/// The member refused, or did not answer.
+pub async fn look_at_lease(member: &ClusterClient, namespace: &str, hub_id: &str) -> Result<Option<LeaseSeen>, ClientError> {
+    let found = member.with_timeout(ANSWER).get(&lease::gvr(), namespace, &lease::name(hub_id)).await?;
+    Ok(found.map(|found| LeaseSeen::read(&found)))
 }
 
 /// Gives the Lease back, so that another instance can go on without waiting. Errors leave it to expire.

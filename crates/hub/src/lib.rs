@@ -6,6 +6,7 @@ pub mod error;
 pub mod existing;
 pub mod kubeconfig;
 pub mod layout;
+pub mod recover;
 
 mod admission;
 mod federation;

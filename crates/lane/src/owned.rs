@@ -138,6 +138,57 @@ fn nested(path: &[&str], below: Value) -> Map<String, Value> {
     }
 }
 
+/// The part of an object that `manager` owns in the main resource; identity is always in it.
+pub fn extract(object: &Value, manager: &str) -> Value {
+    let mut union = Map::new();
+    for entry in entries(object).filter(|e| object::str_at(e, &["manager"]) == manager && !of_subresource(e)) {
+        if let Some(fields) = entry.get("fieldsV1").and_then(Value::as_object) {
+            unite(&mut union, fields);
+        }
+    }
+    let mut part = pick(&union, object);
+    for field in ["apiVersion", "kind"] {
+        if let Some(value) = object.get(field) {
+            part[field] = value.clone();
+        }
+    }
+    for field in ["name", "namespace"] {
+        if let Some(value) = object::at(object, &["metadata", field]) {
+            object::set(&mut part, &["metadata", field], value.clone());
+        }
+    }
+    part
+}
+
+/// What a set of fields names of a value, in the value's own order.
+fn pick(fields: &Map<String, Value>, live: &Value) -> Value {
+    let below = |key: &str| fields.get(key).and_then(Value::as_object);
+    match live {
+        Value::Object(map) => {
+            let named = map.iter().filter_map(|(name, value)| {
+                let inner = below(&format!("f:{name}"))?;
+                Some((name.clone(), if whole(inner, value) { value.clone() } else { pick(inner, value) }))
+            });
+            Value::Object(named.collect())
+        }
+        Value::Array(items) => {
+            let named: Vec<(&String, &Value)> = fields.keys().filter_map(|key| Some((key, step(live, key)?))).collect();
+            let picked = items.iter().filter_map(|item| {
+                let (key, _) = named.iter().find(|(_, named)| std::ptr::eq(*named, item))?;
+                let inner = below(key)?;
+                Some(if whole(inner, item) { item.clone() } else { pick(inner, item) })
+            });
+            Value::Array(picked.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether a set of fields stands for everything below: a leaf, or an item or map that is owned itself and has nothing more.
+fn whole(fields: &Map<String, Value>, value: &Value) -> bool {
+    fields.is_empty() || !(value.is_object() || value.is_array())
+}
+
 fn entries(object: &Value) -> impl Iterator<Item = &Value> {
     object::items_at(object, &["metadata", "managedFields"]).iter()
 }
@@ -261,6 +312,13 @@ mod tests {
         assert!(held_by_another(&live(), OURS, &["spec", "replicas"]));
         assert!(held_by_another(&live(), "hpa", &["spec", "replicas"]));
         assert!(!held_by_another(&live(), OURS, &["spec", "containers"]));
+    }
+
+    #[test]
+    fn the_part_that_a_manager_owns_is_picked_out() {
+        let part = extract(&live(), OURS);
+        assert_eq!(part, json!({"metadata": {"labels": {"app": "web"}}, "spec": {"replicas": 3, "containers": [{"image": "i"}]}}));
+        assert_eq!(extract(&live(), "nobody"), json!({}));
     }
 
     #[test]

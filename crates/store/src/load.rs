@@ -87,7 +87,7 @@ fn found_store(disk: &Disk) -> Result<(), OpenError> {
 }
 
 /// Reads who the store is.
-fn identify(disk: &Disk) -> Result<Identity, OpenError> {
+pub(crate) fn identify(disk: &Disk) -> Result<Identity, OpenError> {
     match disk.meta_number("format")? {
         Some(found) if found > row::FORMAT => {
             return Err(OpenError::NewerFormat { path: disk.directory.clone(), found, known: row::FORMAT });

@@ -26,7 +26,7 @@ pub(super) async fn of(kubeconfig: Option<&Path>, context: Option<&str>) -> Resu
     Ok((connection, context))
 }
 
-fn context_error(error: ContextError) -> CliError {
+pub(super) fn context_error(error: ContextError) -> CliError {
     let made = CliError::new(error.to_string());
     match error {
         ContextError::Unreadable { .. } => made.hint("start a hub with `comity demo` and export KUBECONFIG as it prints"),

@@ -3,6 +3,7 @@
 mod connect;
 pub(crate) mod hub_start;
 pub(crate) mod nodes;
+pub(crate) mod recover;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod version;

@@ -104,13 +104,16 @@ pub(crate) fn member(args: &Member) -> CliResult {
     })
 }
 
+pub(super) fn keys(file: Option<&PathBuf>) -> CliResult<Option<EncryptionKeys>> {
+    file.map(|path| EncryptionKeys::read(path).map_err(|why| CliError::new(why).exit(Exit::Usage))).transpose()
+}
+
 fn storage(place: &Place) -> CliResult<Storage> {
-    let read = |path: &PathBuf| EncryptionKeys::read(path).map_err(|why| CliError::new(why).exit(Exit::Usage));
-    let encryption = place.encryption_key_file.as_ref().map(read).transpose()?;
+    let encryption = keys(place.encryption_key_file.as_ref())?;
     Ok(Storage { encryption, accept_data_loss: place.accept_data_loss })
 }
 
-fn folder(given: Option<&PathBuf>, profile: &str) -> CliResult<PathBuf> {
+pub(super) fn folder(given: Option<&PathBuf>, profile: &str) -> CliResult<PathBuf> {
     match given {
         Some(path) => Ok(absolute(path)),
         None => default_data_dir(profile).map_err(|e| CliError::new(e.to_string()).exit(Exit::Usage)),

@@ -180,6 +180,16 @@ impl Fleet {
         self.run(Command::new(self.data().join("bin/kubefedctl")).args(args))
     }
 
+    /// Starts another process in the same home folder.
+    pub(crate) fn start_beside(&self, args: &[&str]) -> Running {
+        self.home.start(args).unwrap()
+    }
+
+    /// kubectl with a kubeconfig of its own.
+    pub(crate) fn try_with_kubeconfig(&self, kubeconfig: &Path, args: &[&str]) -> Ran {
+        Kubectl::find(&self.minor, kubeconfig).unwrap().run(args).unwrap()
+    }
+
     /// The binary under its own name.
     pub(crate) fn comity(&self, args: &[&str]) -> Ran {
         self.run(Command::new(env!("CARGO_BIN_EXE_comity")).args(args))

@@ -14,6 +14,7 @@ mod page;
 mod power_loss;
 mod real_hub;
 mod real_members;
+mod recover;
 mod repair;
 mod restart;
 mod secrets;
