@@ -4,9 +4,9 @@ use std::path::Path;
 
 use fjall::PersistMode;
 
+use crate::EncryptionKeys;
 use crate::backend::{fjall::Disk, place};
 use crate::error::OpenError;
-use crate::EncryptionKeys;
 use crate::load;
 use crate::lock::Lock;
 use crate::options::Options;
