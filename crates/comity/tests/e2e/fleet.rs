@@ -82,7 +82,7 @@ impl Fleet {
         let files = std::iter::once(home.path().join("data/kubeconfig")).chain(real.iter().map(|m| m.kubeconfig.clone()));
         let files = std::env::join_paths(files).unwrap();
         let kubectl = tool_or_skip(what, Kubectl::find(minor, Path::new(&files)))?;
-        let mut fleet = Self { running: None, members: Vec::new(), real, kubectl, minor: minor.to_owned(), home };
+        let mut fleet = Self { running: None, members: Vec::new(), real, kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home };
         fleet.start_again(&["--members=0"]);
         Some(fleet)
     }
