@@ -75,6 +75,8 @@ struct Rows {
     behind: bool,
     /// UIDs of copies that were seen to be gone after a delete; a list that was made before it does not bring them back.
     gone: VecDeque<Compact>,
+    /// UIDs of copies that the watch told to be gone, and when: a late answer to a write does not bring them back.
+    deleted: VecDeque<(Compact, u64)>,
     /// The highest revision that the watch has told.
     passed: u64,
 }
@@ -82,6 +84,11 @@ struct Rows {
 impl Rows {
     fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Copy>> {
         self.by_namespace.get(namespace)?.get(name)
+    }
+
+    /// That a copy is not in the index is no proof: a list may have lacked it.
+    fn told_gone(&self, copy: &Copy) -> bool {
+        self.deleted.iter().any(|(uid, revision)| *uid == copy.uid && *revision >= copy.revision())
     }
 
     fn settle(&mut self, trouble: Option<&ClientError>) {
@@ -229,7 +236,7 @@ impl Copies {
                     newer.applied = copy.applied;
                     rows.put(namespace, name, newer);
                 }
-                None if copy.revision() <= rows.passed => {
+                None if rows.told_gone(&copy) => {
                     tracing::debug!(name, "the copy is gone again, or has lost its label, since it was written");
                 }
                 _ => rows.put(namespace, name, copy),
@@ -411,6 +418,10 @@ impl Sink for Copies {
                 return;
             }
             rows.remove(namespace, name);
+            if rows.deleted.len() >= GONE {
+                rows.deleted.pop_front();
+            }
+            rows.deleted.push_back((object::uid(&last).into(), revision));
         }
         (self.on_copy)(namespace, name);
     }
@@ -501,6 +512,14 @@ mod tests {
         copies.deleted(live(7, "v"), "7");
         copies.wrote(&live(5, "v"), 77);
         assert_eq!(copies.see("ns", "n"), Seen::Absent);
+    }
+
+    #[test]
+    fn an_answer_shows_a_copy_that_a_list_has_lacked() {
+        let (copies, _) = copies();
+        copies.listed(Vec::new(), "9");
+        copies.wrote(&live(5, "v"), 77);
+        assert!(present(&copies).is_as_applied(77));
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl FakeCluster {
         if request.gvr.resource == "events" {
             return if request.method == Method::POST { Ok((201, request.body.clone())) } else { Err(missing(&place)) };
         }
-        let mut writer = Writer { state: &mut state, kind: &kind, request, place: &place, now: &now };
+        let api_version = request.gvr.api_version();
+        let mut writer = Writer { state: &mut state, kind: &kind, request, place: &place, api_version, now: &now };
         let result = match request.method {
             Method::POST => writer.create(before.as_deref()),
             Method::DELETE => writer.delete(before.as_deref()),
@@ -79,6 +80,7 @@ struct Writer<'a> {
     kind: &'a Arc<Kind>,
     request: &'a Request,
     place: &'a Place,
+    api_version: String,
     now: &'a str,
 }
 
@@ -181,7 +183,7 @@ impl Writer<'_> {
     fn noted<'w>(&'w self, reset: &'w [&'w str]) -> managed::Write<'w> {
         managed::Write {
             manager: &self.request.manager,
-            api_version: object::str_at(&self.request.body, &["apiVersion"]),
+            api_version: &self.api_version,
             subresource: &self.request.subresource,
             now: self.now,
             reset,
