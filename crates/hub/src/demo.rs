@@ -12,11 +12,15 @@ use comity_api_kubefed::{cluster, keys};
 use comity_core::{GroupVersionResource, object};
 use comity_fleet::join::{JoinOptions, join};
 use comity_lane::cache::{Cache, CacheEvent, Interest};
-use tokio::sync::{Mutex, mpsc};
+use comity_pki::RENEW_AFTER;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+};
 
 use crate::{
     StartError, admission,
-    embedded::{Embedded, Plugins, Storage},
+    embedded::{Embedded, Plugins, Renewal, Storage},
     federation::Federation,
     kubeconfig::{self, Entry},
     layout::{Layout, ServerRole, write_private},
@@ -57,6 +61,7 @@ pub struct Fleet {
     servers: Vec<Embedded>,
     federation: Option<Federation>,
     failures: Mutex<mpsc::UnboundedReceiver<String>>,
+    renewals: Option<JoinHandle<()>>,
 }
 
 /// Starts a fleet; everything answers when this returns.
@@ -96,6 +101,7 @@ pub async fn start(options: FleetOptions) -> Result<Fleet, StartError> {
         servers,
         federation: None,
         failures: Mutex::new(failures),
+        renewals: None,
     };
     let outcome = match first_error {
         Some(error) => Err(error),
@@ -136,6 +142,9 @@ impl Fleet {
 
     /// Stops everything, waiting at most the deadline for requests being served.
     pub async fn stop(mut self, deadline: Duration) {
+        if let Some(renewals) = self.renewals.take() {
+            renewals.abort();
+        }
         if let Some(federation) = self.federation.take() {
             federation.stop().await;
         }
@@ -149,6 +158,8 @@ impl Fleet {
             ports.remember(server.role().name(), port)?;
         }
         kubeconfig::write(&self.kubeconfig, &self.entries)?;
+        let renewals = self.servers.iter().map(Embedded::renewal).collect();
+        self.renewals = Some(tokio::spawn(renew(renewals, self.kubeconfig.clone())));
         link(&self.layout.bin(), &options.links)?;
         let Some(hub) = self.servers.iter().find(|s| *s.role() == ServerRole::Hub) else { return Ok(()) };
         self.federation = Some(Federation::start(hub, self.layout.root()).await?);
@@ -205,6 +216,18 @@ async fn join_member(hub: &Embedded, member: &Embedded) -> Result<(), StartError
     };
     let log = |line: &str| tracing::info!(cluster = options.cluster, "{line}");
     join(&hub.admin(), &member.admin(), &options, &log).await.map_err(|e| StartError::component(&options.cluster, "join")(&e))
+}
+
+/// Issues certificates anew before they end, for as long as the fleet runs.
+async fn renew(renewals: Vec<Arc<Renewal>>, kubeconfig: PathBuf) {
+    loop {
+        tokio::time::sleep(RENEW_AFTER).await;
+        let entries: Result<Vec<Entry>, _> = renewals.iter().map(|renewal| renewal.renew()).collect();
+        let written = entries.map_err(|e| e.to_string()).and_then(|all| kubeconfig::write(&kubeconfig, &all).map_err(|e| e.to_string()));
+        if let Err(error) = written {
+            tracing::error!(error, "certificates could not be issued anew; a restart does it");
+        }
+    }
 }
 
 /// Links to this program; links of an earlier place are replaced.

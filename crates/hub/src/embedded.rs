@@ -1,11 +1,16 @@
 //! One API server with what makes it a cluster: its folder, credentials, store and controllers.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use comity_apiserver::{ApiServer, Config, StartError as ServerError, User, admission::Admission, client, fields};
 use comity_kubelite::{Clients, Handle, HubConfig, MemberConfig};
 use comity_lane::client::ClusterClient;
-use comity_pki::{Authority, Issued, ServerTls, TokenSigner};
+use comity_pki::{Authority, Issued, PkiError, ServerTls, TokenSigner};
 pub use comity_store::EncryptionKeys;
 use comity_store::{FatalHook, Options, Store};
 
@@ -19,6 +24,8 @@ use crate::{
 /// Addresses of Services; the first one is the server's own in-cluster address.
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 const SERVICE_ADDRESS: [u8; 4] = [10, 96, 0, 1];
+/// The user of the administrator's certificate.
+const ADMIN: &str = "kubernetes-admin";
 /// Names by which clients may call the server.
 const NAMES: [&str; 5] =
     ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
@@ -32,6 +39,7 @@ pub struct Embedded {
     server: ApiServer,
     store: Store,
     entry: Entry,
+    renewal: Arc<Renewal>,
     controllers: Handle,
 }
 
@@ -59,6 +67,7 @@ struct Credentials {
     signer: TokenSigner,
     admin: Issued,
     tls: ServerTls,
+    addresses: Vec<IpAddr>,
 }
 
 impl Embedded {
@@ -118,7 +127,9 @@ impl Embedded {
             certificate: credentials.admin.certificate_pem,
             key: credentials.admin.key_pem,
         };
-        Ok(Self { role, server, store, entry, controllers })
+        let renewal =
+            Renewal { authority: credentials.authority, tls: credentials.tls, addresses: credentials.addresses, entry: entry.clone() };
+        Ok(Self { role, server, store, entry, renewal: Arc::new(renewal), controllers })
     }
 
     /// Hub or member.
@@ -129,6 +140,11 @@ impl Embedded {
     /// How people reach it.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// What issues its certificates anew while it runs.
+    pub(crate) fn renewal(&self) -> Arc<Renewal> {
+        self.renewal.clone()
     }
 
     /// Its store.
@@ -154,6 +170,23 @@ impl Embedded {
     }
 }
 
+/// Issues a server's certificates anew; the server shows the new one at once.
+pub(crate) struct Renewal {
+    authority: Authority,
+    tls: ServerTls,
+    addresses: Vec<IpAddr>,
+    entry: Entry,
+}
+
+impl Renewal {
+    /// New certificates of the server and of its administrator; the entry for the kubeconfig.
+    pub(crate) fn renew(&self) -> Result<Entry, PkiError> {
+        self.tls.replace(&self.authority.issue_server(&NAMES, &self.addresses)?)?;
+        let admin = self.authority.issue_client(ADMIN, &[User::MASTERS])?;
+        Ok(Entry { certificate: admin.certificate_pem, key: admin.key_pem, ..self.entry.clone() })
+    }
+}
+
 /// The controllers that every API server needs, and in a member those that run workloads.
 fn controllers(role: &ServerRole, server: &ApiServer, ca_pem: &str) -> Handle {
     let cx = server.cx().clone();
@@ -173,15 +206,15 @@ fn credentials(name: &str, folder: &Path, listen: SocketAddr) -> Result<Credenti
     let failed = StartError::component(name, "credentials");
     make_dir(folder)?;
     let authority = Authority::load_or_create(&folder.join("ca"), &format!("comity-{name}")).map_err(|e| failed(&e))?;
-    let mut addresses = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into(), SERVICE_ADDRESS.into()];
+    let mut addresses: Vec<IpAddr> = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into(), SERVICE_ADDRESS.into()];
     if !listen.ip().is_unspecified() && !addresses.contains(&listen.ip()) {
         addresses.push(listen.ip());
     }
     let certificate = authority.issue_server(&NAMES, &addresses).map_err(|e| failed(&e))?;
-    let admin = authority.issue_client("kubernetes-admin", &["system:masters"]).map_err(|e| failed(&e))?;
+    let admin = authority.issue_client(ADMIN, &[User::MASTERS]).map_err(|e| failed(&e))?;
     let tls = ServerTls::new(&certificate, Some(authority.certificate_pem())).map_err(|e| failed(&e))?;
     let signer = TokenSigner::load_or_create(&folder.join("tokens")).map_err(|e| failed(&e))?;
-    Ok(Credentials { authority, signer, admin, tls })
+    Ok(Credentials { authority, signer, admin, tls, addresses })
 }
 
 /// The URL that clients use; a server that listens everywhere is called by its loopback address.
