@@ -9,6 +9,7 @@ mod isolation;
 mod ownership;
 mod properties;
 mod scenarios;
+mod simulation;
 mod tombstones;
 mod webhook;
 mod world;

@@ -186,4 +186,56 @@ proptest! {
         let ours = seen.members.values().any(|m| matches!(&m.copy, Seen::Present(c) if matches!(c.holder, Holder::Us(_))));
         prop_assert!(!ours || plan.finalizers.is_none());
     }
+
+    #[test]
+    fn the_order_of_overrides_and_keys_does_not_matter(
+        seen in observed(),
+        replicas in proptest::collection::btree_map("cluster[1-6]", 0..9_i64, 0..6),
+    ) {
+        let entries: Vec<_> = replicas.iter().map(|(cluster, count)| json!({
+            "clusterName": cluster,
+            "clusterOverrides": [{"path": "/spec/replicas", "value": count}, {"op": "add", "path": "/spec/paused", "value": true}],
+        })).collect();
+        let mut seen = seen;
+        Arc::make_mut(&mut seen.object)["spec"]["overrides"] = entries.clone().into();
+        Arc::make_mut(&mut seen.object)["spec"]["template"] = json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"replicas": 3, "minReadySeconds": 1}});
+        let mut turned = seen.clone();
+        let object = Arc::make_mut(&mut turned.object);
+        object["spec"]["overrides"] = entries.into_iter().rev().collect::<Vec<_>>().into();
+        object["spec"]["template"] = json!({"spec": {"minReadySeconds": 1, "replicas": 3}, "metadata": {"labels": {"b": "2", "a": "1"}}});
+        let contents = |plan: Plan| -> BTreeMap<String, Option<u64>> {
+            plan.verdicts.into_iter().map(|(name, verdict)| (name, verdict.job.map(|job| job.fingerprint()))).collect()
+        };
+        prop_assert_eq!(contents(planned(&seen)), contents(planned(&turned)));
+    }
+
+    #[test]
+    fn a_deletion_comes_to_its_end_takes_own_copies_and_nothing_else(seen in observed()) {
+        let mut seen = seen;
+        let object = Arc::make_mut(&mut seen.object);
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["finalizers"] = json!(["kubefed.io/sync-controller"]);
+        for member in seen.members.values_mut() {
+            member.health = Health::Ready;
+        }
+        let deletion = validate::deletion(&seen).unwrap();
+        let touchable = |copy: &Seen| matches!(copy, Seen::Present(c) if !c.deleting && matches!(&c.holder, Holder::Us(hold) if hold.epoch <= 1));
+        let stuck = |copy: &Seen| matches!(copy, Seen::Present(c) if matches!(&c.holder, Holder::Us(_))) && !touchable(copy);
+        let unknown = |copy: &Seen| matches!(copy, Seen::Unknown(_));
+        let before = seen.clone();
+        for _ in 0..2 {
+            let plan = plan::removal(&seen, &deletion);
+            for (name, verdict) in &plan.verdicts {
+                prop_assert!(verdict.job.is_none() || touchable(&seen.members[name].copy), "{name}: {:?}", verdict.job);
+            }
+            seen = after(&seen, &plan);
+        }
+        let ended = plan::removal(&seen, &deletion).finalizers.is_some();
+        let held = before.members.values().any(|m| stuck(&m.copy) || unknown(&m.copy));
+        prop_assert_eq!(ended, !held);
+        for (name, member) in &before.members {
+            let gone = seen.members[name].copy == Seen::Absent;
+            prop_assert_eq!(gone, touchable(&member.copy) || member.copy == Seen::Absent, "{}", name);
+        }
+    }
 }
