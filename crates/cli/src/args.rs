@@ -37,6 +37,15 @@ enum Command {
     Status(Status),
     /// Explain, cluster by cluster, what was decided for an object and why
     Why(Why),
+    /// Show what applying a file would do in every member, by dry runs there
+    Plan(Plan),
+    /// Give an adopted object back to its member as it was, unmanaged
+    Release(Release),
+    /// Look at the fleet as a whole
+    Fleet {
+        #[command(subcommand)]
+        command: FleetCommand,
+    },
     /// Print the version
     Version(Version),
     /// Print a completion script for a shell
@@ -139,6 +148,55 @@ pub(crate) enum NewerFlag {
     Hub,
     /// The members': the hub's objects are changed to what the members have.
     Members,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// File with federated objects; `-` reads standard input.
+    #[arg(short = 'f', long = "filename")]
+    pub file: String,
+    #[command(flatten)]
+    pub hub: HubFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// Kind or resource of the federated object, such as `federateddeployment`, or the target's `deployment`.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// Namespace [default: the context's].
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// The member that gets it back.
+    #[arg(short = 'C', long)]
+    pub cluster: String,
+    /// Leave it as it is now instead of as it was before its adoption.
+    #[arg(long)]
+    pub as_it_is: bool,
+    #[command(flatten)]
+    pub hub: HubFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FleetCommand {
+    /// List what is in members and should not be
+    Drift(Drift),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drift {
+    /// List copies whose owners do not exist on the hub.
+    #[arg(long, required = true)]
+    pub orphans: bool,
+    /// End with status 8 when there are some.
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub hub: HubFlags,
+    /// Output format [default: a table].
+    #[arg(short, long, value_enum)]
+    pub output: Option<Output>,
 }
 
 #[derive(Debug, Args)]
@@ -278,6 +336,9 @@ fn dispatch(command: Command) -> CliResult {
         Command::Nodes(args) => commands::nodes::nodes(&args),
         Command::Hub { command: HubCommand::Start(args) } => commands::hub_start::start(&args),
         Command::Hub { command: HubCommand::Recover(args) } => commands::recover::recover(&args),
+        Command::Plan(args) => block_on(commands::plan::plan(&args)),
+        Command::Release(args) => block_on(commands::release::release(&args)),
+        Command::Fleet { command: FleetCommand::Drift(args) } => block_on(commands::drift::drift(&args)),
         Command::Status(args) => block_on(commands::status::status(&args)),
         Command::Why(args) => block_on(commands::why::why(&args)),
         Command::Version(args) => commands::version::version(&args),

@@ -22,6 +22,8 @@ pub enum Exit {
     Timeout = 6,
     /// Somebody else changed it meanwhile, or it is in use.
     Conflict = 7,
+    /// There is a difference.
+    Difference = 8,
 }
 
 /// A failure that a person reads.
@@ -106,6 +108,7 @@ mod tests {
             Exit::Partial => "partial: some clusters failed, others answered",
             Exit::Timeout => "a condition did not come true in time",
             Exit::Conflict => "conflict: somebody else changed it, or it is in use",
+            Exit::Difference => "a difference, or something that should not be, was found",
         }
     }
 
@@ -114,7 +117,7 @@ mod tests {
         use Exit::*;
         let reference = include_str!("../../../docs/reference/exit-codes.md");
         let rows: Vec<&str> = reference.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| status")).collect();
-        let all = [Success, Failure, Usage, NotFound, Denied, Partial, Timeout, Conflict];
+        let all = [Success, Failure, Usage, NotFound, Denied, Partial, Timeout, Conflict, Difference];
         let expected: Vec<String> = all.iter().map(|exit| format!("| {} | {} |", *exit as u8, meaning(*exit))).collect();
         assert_eq!(rows, expected);
     }

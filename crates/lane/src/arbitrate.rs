@@ -86,7 +86,7 @@ impl std::fmt::Display for Refusal {
                 write!(f, "the object was written by this hub in epoch {found} and this is epoch {own}: run 'comity hub recover'")
             }
             Refusal::AlreadyExists => f.write_str("an unmanaged object of this name exists and adoption is off"),
-            Refusal::ReadOnly => f.write_str("an object of this name exists and comity.dev/adopt is ReadOnly"),
+            Refusal::ReadOnly => f.write_str("comity.dev/adopt is ReadOnly: the object is looked at and never written"),
             Refusal::NotEqual => f.write_str("an unmanaged object of this name exists and differs from the template"),
             Refusal::WaitingForRemoval => f.write_str("the object that was there is being deleted"),
             Refusal::Fenced(closed) => closed.fmt(f),

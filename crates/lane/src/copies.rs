@@ -245,6 +245,14 @@ impl Copies {
         (self.on_copy)(namespace, name);
     }
 
+    /// Takes in an object that is only looked at, for its status.
+    pub(crate) fn looked(&self, live: &Value) {
+        let matters = self.put_newer(&mut self.rows.write(), live);
+        if matters {
+            (self.on_copy)(object::namespace(live), object::name(live));
+        }
+    }
+
     /// Takes in the answer of an own delete: a state that is going away, or none.
     pub(crate) fn deleted_by_us(&self, namespace: &str, name: &str, uid: &str, going: Option<&Value>) {
         {

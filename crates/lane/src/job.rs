@@ -2,6 +2,8 @@
 
 mod adopt;
 
+pub use adopt::EARLIER;
+
 use std::time::Duration;
 
 use comity_core::{GroupVersionResource, Value, object};
@@ -308,13 +310,22 @@ impl Runner<'_> {
     async fn find(&self, apply: &Apply, notes: &mut Notes) -> Result<Found, Failure> {
         let target = self.copies.target();
         let found = self.client.get(&target.gvr, self.namespace, self.name).await.map_err(Failure::client(Step::Retrieve))?;
-        let Some(live) = found else { return Ok(Found::Nothing) };
         let refused = |refusal| Err(Failure::new(Step::Update, Trouble::Refused(refusal)));
+        let live = match found {
+            Some(live) => live,
+            None if apply.adopt == Adopt::ReadOnly => return refused(Refusal::ReadOnly),
+            None => return Ok(Found::Nothing),
+        };
         if object::is_deleting(&live) {
             return refused(Refusal::WaitingForRemoval);
         }
         match arbitrate(&live, target, self.copies.hub(), self.epoch, apply.adopt) {
-            Verdict::Refused(refusal) => return refused(refusal),
+            Verdict::Refused(refusal) => {
+                if refusal == Refusal::ReadOnly {
+                    self.copies.looked(&live);
+                }
+                return refused(refusal);
+            }
             Verdict::Ours => return self.recall(live, apply, notes).await,
             Verdict::Adopt => self.take_over(&live).await?,
             Verdict::AdoptIfEqual => {
@@ -382,7 +393,7 @@ impl Runner<'_> {
             let patch = comity_core::json!({"metadata": {
                 "resourceVersion": object::resource_version(&live),
                 "labels": {comity_core::labels::KUBEFED_MANAGED: null, comity_core::labels::HUB: null},
-                "annotations": {comity_core::labels::OWNER: null},
+                "annotations": {comity_core::labels::OWNER: null, comity_core::labels::ADOPTED: null},
             }});
             match self.patch(PatchKind::Merge, &patch, false).await {
                 Ok(_) => break,

@@ -83,6 +83,19 @@ pub(crate) async fn why(args: &Why) -> CliResult {
     Ok(())
 }
 
+/// The type that a word names, whatever the form of the word.
+pub(super) async fn type_named(client: &ClusterClient, context: &str, word: &str) -> CliResult<FederatedTypeConfig> {
+    let failed = |what: &'static str| move |e| connect::request_error(what, context, &e);
+    let configs = comity_federation::survey::types(client).await.map_err(failed("cannot list the hub's federated types"))?;
+    match find(&configs, word) {
+        Ok(config) => Ok(config.clone()),
+        Err(unknown) => {
+            let found = by_short_name(client, &configs, word).await.map_err(failed("cannot list the hub's kinds"))?;
+            found.cloned().ok_or(unknown)
+        }
+    }
+}
+
 /// The type that a word names: the federated kind or its target, as kind or plural, with or without group.
 fn find<'a>(configs: &'a [FederatedTypeConfig], word: &str) -> CliResult<&'a FederatedTypeConfig> {
     let word = word.to_lowercase();

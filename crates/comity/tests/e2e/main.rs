@@ -4,6 +4,7 @@
 
 mod fleet;
 
+mod adopt;
 mod authority;
 mod bad_input;
 mod credentials;

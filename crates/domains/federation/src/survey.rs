@@ -33,6 +33,25 @@ pub async fn members(hub: &ClusterClient) -> Result<Members, ClientError> {
     Ok(members)
 }
 
+/// Id and epoch of a hub, as it tells them on its system namespace.
+///
+/// # Errors
+/// The hub refused, did not answer, or never ran with a version that tells.
+pub async fn identity(hub: &ClusterClient) -> Result<(String, u64), ClientError> {
+    let namespaces = GroupVersionResource::new("", "v1", "namespaces");
+    let system = hub.get(&namespaces, "", keys::SYSTEM_NAMESPACE).await?.unwrap_or_default();
+    let told = |key: &str| object::annotation(&system, key);
+    match (told(keys::HUB_ID), told(keys::HUB_EPOCH).and_then(|epoch| epoch.parse().ok())) {
+        (Some(id), Some(epoch)) => Ok((id.to_owned(), epoch)),
+        _ => Err(ClientError::Malformed(format!(
+            "the namespace {} has no annotations {} and {}: has this hub been started with this version?",
+            keys::SYSTEM_NAMESPACE,
+            keys::HUB_ID,
+            keys::HUB_EPOCH
+        ))),
+    }
+}
+
 /// The types that a hub has, enabled or not.
 ///
 /// # Errors

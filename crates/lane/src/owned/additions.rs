@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use comity_core::{GroupVersionKind, Map, Value, digest::Digest, object};
 
+use crate::adopted::RECORDER;
+
 use super::{entries, of_subresource, step, unite};
 
 /// One field or list item that somebody added.
@@ -45,7 +47,8 @@ pub fn exclusive_places(kind: &GroupVersionKind) -> &'static [Place] {
 /// Everything that others added, outermost places only.
 pub fn additions<'a>(live: &'a Value, manager: &str) -> Vec<Addition<'a>> {
     let mut found = Vec::new();
-    let others: Vec<&Value> = entries(live).filter(|e| object::str_at(e, &["manager"]) != manager && !of_subresource(e)).collect();
+    let others: Vec<&Value> =
+        entries(live).filter(|e| ![manager, RECORDER].contains(&object::str_at(e, &["manager"])) && !of_subresource(e)).collect();
     if others.is_empty() {
         return found;
     }

@@ -1,6 +1,7 @@
 //! The tests of federation: situations as files, properties, and scenarios over embedded and real clusters.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
+mod adoption;
 mod audit;
 mod drift;
 mod fixtures;
