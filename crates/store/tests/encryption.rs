@@ -44,15 +44,27 @@ fn all(store: &Store) -> Vec<String> {
     store.list("secrets", None).entries.iter().map(|entry| entry.object().to_string()).collect()
 }
 
-/// The files below a folder that hold a text.
+/// The files below a folder that hold a text. A file that an open store removes meanwhile is no longer on the disk.
 fn holding(folder: &Path, text: &str) -> Vec<String> {
+    let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     let mut found = Vec::new();
-    for file in std::fs::read_dir(folder).unwrap() {
+    let files = match std::fs::read_dir(folder) {
+        Err(error) if gone(&error) => return found,
+        files => files.unwrap(),
+    };
+    for file in files {
         let path = file.unwrap().path();
         if path.is_dir() {
             found.extend(holding(&path, text));
-        } else if std::fs::read(&path).unwrap().windows(text.len()).any(|part| part == text.as_bytes()) {
-            found.push(path.display().to_string());
+            continue;
+        }
+        match std::fs::read(&path) {
+            Err(error) if gone(&error) => {}
+            bytes => {
+                if bytes.unwrap().windows(text.len()).any(|part| part == text.as_bytes()) {
+                    found.push(path.display().to_string());
+                }
+            }
         }
     }
     found
