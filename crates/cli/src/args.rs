@@ -152,7 +152,7 @@ pub(crate) enum NewerFlag {
 
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// File with federated objects; `-` reads standard input.
+    /// File or folder with federated objects; `-` reads standard input.
     #[arg(short = 'f', long = "filename")]
     pub file: String,
     #[command(flatten)]

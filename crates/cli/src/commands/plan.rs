@@ -1,6 +1,9 @@
 //! `comity plan -f FILE`: what applying a file would do in every member, by dry runs there.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use comity_api_kubefed::{FederatedTypeConfig, KubeFedConfig, keys};
 use comity_core::{GroupVersionResource, Value, confidential, labels, object};
@@ -80,8 +83,18 @@ pub(crate) async fn plan(args: &Plan) -> CliResult {
     }
 }
 
+/// A file's objects; a folder's, as kubectl takes them: the files that end like manifests, by name.
 fn read(file: &str) -> CliResult<Vec<Value>> {
     let failed = |e: &dyn std::fmt::Display| CliError::new(format!("cannot read {file}")).because(e);
+    if Path::new(file).is_dir() {
+        let entries: Result<Vec<_>, _> = std::fs::read_dir(file).and_then(Iterator::collect);
+        let mut paths: Vec<PathBuf> = entries.map_err(|e| failed(&e))?.iter().map(std::fs::DirEntry::path).collect();
+        paths
+            .retain(|path| path.is_file() && path.extension().is_some_and(|end| ["json", "yaml", "yml"].iter().any(|known| end == *known)));
+        paths.sort();
+        let read = paths.iter().map(|path| read(&path.display().to_string()));
+        return Ok(read.collect::<CliResult<Vec<_>>>()?.into_iter().flatten().collect());
+    }
     let text = if file == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
     let text = text.map_err(|e| failed(&e))?;
     let documents = text.split("\n---").map(|part| part.trim_start_matches("---")).filter(|part| !part.trim().is_empty());
@@ -235,4 +248,16 @@ fn essence(object: &Value) -> Value {
         }
     }
     essence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_read_by_its_manifests_in_the_order_of_their_names() {
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/federated-app");
+        let kinds: Vec<String> = read(examples).unwrap().iter().map(|o| object::str_at(o, &["kind"]).to_owned()).collect();
+        assert_eq!(kinds, ["FederatedDeployment", "FederatedService"]);
+    }
 }

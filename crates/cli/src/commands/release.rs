@@ -28,7 +28,9 @@ pub(crate) async fn release(args: &Release) -> CliResult {
         Some(Ok(member)) => member,
         Some(Err(why)) => return Err(CliError::new(format!("cluster {:?} cannot be used", args.cluster)).because(why)),
         None => {
-            return Err(CliError::new(format!("cluster {:?} is not joined", args.cluster)).exit(Exit::NotFound).hint("see `comity status`"));
+            return Err(CliError::new(format!("cluster {:?} is not joined", args.cluster))
+                .exit(Exit::NotFound)
+                .hint("see `comity status`"));
         }
     };
     let namespace = if kind.target.namespaced { args.namespace.clone().unwrap_or(hub.namespace) } else { String::new() };
