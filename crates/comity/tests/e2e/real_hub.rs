@@ -104,7 +104,10 @@ fn the_page_works_on_a_real_hub_and_instances_take_turns() {
     hub.kubectl(&["apply", "-f", &manifest("federated-deployment.yaml"), "-f", &manifest("federated-service.yaml")]);
     for (cluster, replicas) in [("cluster1", "5"), ("cluster2", "3")] {
         let context = format!("--context={cluster}-context");
-        hub.kubectl(&[&context, "wait", "deployment/webapp", "service/webapp", "-n", "production", "--for=create", "--timeout=30s"]);
+        // One at a time: kubectl gives up at once when two of them are not there yet.
+        for object in ["deployment/webapp", "service/webapp"] {
+            hub.kubectl(&[&context, "wait", object, "-n", "production", "--for=create", "--timeout=30s"]);
+        }
         assert_eq!(hub.replicas(cluster), replicas);
     }
     let missing = "--for=jsonpath={.status.clusters[?(@.name==\"cluster3\")].status}=ClusterNotJoined";
