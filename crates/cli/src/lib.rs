@@ -9,6 +9,8 @@ mod args;
 mod commands;
 pub mod crash;
 mod logging;
+mod manifests;
+mod running;
 mod yaml;
 
 pub use args::{command, run};

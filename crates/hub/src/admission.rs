@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use comity_api_kubefed::{FederatedTypeConfig, keys};
+use comity_api_kubefed::FederatedTypeConfig;
 use comity_apiserver::{
     admission::{Admission, AdmissionContext, Operation},
     authz::{Attributes, Authorizer as _, RoleWrite, check_escalation},
@@ -14,18 +14,20 @@ use comity_core::{Status, Value, json};
 use comity_federation::admission as decide;
 use comity_store::Key;
 
-/// Plugins that run before the server's own: they may make what those require.
-pub(crate) fn first() -> Vec<Arc<dyn Admission>> {
-    vec![Arc::new(TemplateAuthority), Arc::new(NamespaceOnDemand)]
-}
+use crate::{embedded::Plugins, type_configs::TypeConfigs};
 
-/// Plugins that run after the server's own.
-pub(crate) fn last() -> Vec<Arc<dyn Admission>> {
-    vec![Arc::new(KubeFed)]
+/// The hub's plugins, around the server's own.
+pub(crate) fn plugins() -> Plugins {
+    let types = Arc::new(TypeConfigs::default());
+    Plugins {
+        // they may make what the server's own require
+        first: vec![Arc::new(TemplateAuthority(types.clone())), Arc::new(NamespaceOnDemand)],
+        last: vec![Arc::new(KubeFed(types))],
+    }
 }
 
 /// A template is not a way around access rules. Before anything is made for the object, and again when it is complete.
-struct TemplateAuthority;
+struct TemplateAuthority(Arc<TypeConfigs>);
 
 #[async_trait]
 impl Admission for TemplateAuthority {
@@ -39,7 +41,7 @@ impl Admission for TemplateAuthority {
         _object: Option<&mut Value>,
         _old: Option<&Value>,
     ) -> Result<Vec<String>, Status> {
-        if let Some(config) = governed(context) {
+        if let Some(config) = governed(context, &self.0) {
             may_write(context, &config)?;
         }
         Ok(Vec::new())
@@ -78,7 +80,7 @@ impl Admission for NamespaceOnDemand {
 }
 
 /// What KubeFed's webhooks do, and the rights that a template of an RBAC kind would hand out.
-struct KubeFed;
+struct KubeFed(Arc<TypeConfigs>);
 
 #[async_trait]
 impl Admission for KubeFed {
@@ -89,11 +91,11 @@ impl Admission for KubeFed {
     async fn admit(&self, context: &AdmissionContext<'_>, object: Option<&mut Value>, old: Option<&Value>) -> Result<Vec<String>, Status> {
         let resource = context.resource.gvr();
         let Some(object) = object else { return Ok(Vec::new()) };
-        if let Some(config) = governed(context) {
+        if let Some(config) = governed(context, &self.0) {
             may_grant(context, &config, object, old)?;
         }
         if context.operation == Operation::Create {
-            let propagated = context.resource.custom.is_some() && type_config(context).is_some_and(|config| config.enabled());
+            let propagated = context.resource.custom.is_some() && type_config(context, &self.0).is_some_and(|config| config.enabled());
             decide::default_on_create(&resource, propagated, object);
         }
         let errors = decide::check(&resource, object, old);
@@ -102,22 +104,17 @@ impl Admission for KubeFed {
 }
 
 /// The configuration whose federated kind is being written.
-fn type_config(context: &AdmissionContext<'_>) -> Option<FederatedTypeConfig> {
-    let configs = context.cx.store.list(&format!("{}/federatedtypeconfigs", keys::CORE_GROUP), Some(keys::SYSTEM_NAMESPACE));
-    let written = context.resource.group_resource();
-    configs.entries.iter().filter_map(|entry| FederatedTypeConfig::read(&entry.object()).ok()).find(|config| {
-        let federated = &config.spec.federated_type;
-        federated.group == written.group && federated.plural_name == written.resource
-    })
+fn type_config(context: &AdmissionContext<'_>, types: &TypeConfigs) -> Option<Arc<FederatedTypeConfig>> {
+    types.of(&context.cx.store, &context.resource.group_resource())
 }
 
 /// The configuration whose templates are being written, by somebody who is not exempt.
-fn governed(context: &AdmissionContext<'_>) -> Option<FederatedTypeConfig> {
+fn governed(context: &AdmissionContext<'_>, types: &TypeConfigs) -> Option<Arc<FederatedTypeConfig>> {
     let exempt = context.user.is_in(User::MASTERS) || context.user.name == crate::identities::FEDERATION;
     if exempt || !context.subresource.is_empty() || context.resource.custom.is_none() {
         return None;
     }
-    type_config(context)
+    type_config(context, types)
 }
 
 /// Whoever writes a template must be allowed to write its kind there.

@@ -80,8 +80,7 @@ pub async fn start(options: FleetOptions) -> Result<Fleet, StartError> {
         let fail = fail.clone();
         let storage = options.storage.clone();
         let name = role.name().to_owned();
-        let plugins =
-            if role == ServerRole::Hub { Plugins { first: admission::first(), last: admission::last() } } else { Plugins::default() };
+        let plugins = if role == ServerRole::Hub { admission::plugins() } else { Plugins::default() };
         async move {
             let on_fatal = Arc::new(move |why: &str| drop(fail.send(format!("{name}: {why}"))));
             Embedded::start(role, &folder, listen, plugins, storage, on_fatal).await

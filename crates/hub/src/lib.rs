@@ -14,6 +14,7 @@ mod identities;
 mod instance;
 mod pod_logs;
 mod ports;
+mod type_configs;
 
 pub use error::StartError;
 

@@ -19,7 +19,7 @@ use comity_lane::client::{ClientError, ClusterClient, PatchKind};
 
 use crate::{
     StartError, admission,
-    embedded::{Embedded, Plugins, Storage},
+    embedded::{Embedded, Storage},
     layout::{Layout, ServerRole},
 };
 
@@ -86,7 +86,7 @@ pub async fn prepare(options: Options) -> Result<Recovery, StartError> {
         return Err(failed(&format!("{} holds no hub; give its folder with --data-dir", options.data_dir.display())));
     }
     let layout = Layout::open(&options.data_dir, false)?;
-    let plugins = Plugins { first: admission::first(), last: admission::last() };
+    let plugins = admission::plugins();
     let folder = layout.server(&ServerRole::Hub);
     let keys = options.encryption.clone();
     let storage = Storage { encryption: keys.clone(), ..Storage::default() };

@@ -1,9 +1,8 @@
 //! `comity hub start`: a hub on a Kubernetes that exists already.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use comity_hub::existing::{self, ExistingHub, Options, Standing};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     connect,
@@ -11,35 +10,21 @@ use super::{
 };
 use crate::{
     args::{Authority, HubStart},
-    error::{CliError, CliResult},
+    error::CliResult,
     printer,
+    running::until_stopped,
 };
 
 pub(crate) fn start(args: &HubStart) -> CliResult {
-    crate::logging::start();
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| CliError::new("cannot start").because(e))?;
-    let outcome = runtime.block_on(async {
-        let failed = |e| CliError::new("cannot listen for signals").because(e);
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let hub = tokio::select! {
-            started = begin(args, began) => started?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = tell(&hub) => {}
-        }
-        printer::talk("stopping");
-        hub.stop(DRAIN).await;
-        Ok(())
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
+    until_stopped(
+        async || begin(args, began).await,
+        async |hub: &ExistingHub| {
+            tell(hub).await;
+            Ok(())
+        },
+        async |hub| hub.stop(DRAIN).await,
+    )
 }
 
 async fn begin(args: &HubStart, began: Instant) -> CliResult<ExistingHub> {

@@ -7,13 +7,13 @@ use std::{
 
 use comity_kubelite::{Handle, MemberConfig, start_nodes};
 use comity_lane::client::ClusterClient;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::connect;
 use crate::{
     args::Nodes,
     error::{CliError, CliResult, Exit},
     printer,
+    running::until_stopped,
 };
 
 /// How long the nodes may take to be there before the start has failed.
@@ -23,29 +23,8 @@ pub(crate) fn nodes(args: &Nodes) -> CliResult {
     if let Some(why) = comity_core::names::dns1123_label(&args.name).first() {
         return Err(CliError::new(format!("name {:?} cannot be used: {why}", args.name)).exit(Exit::Usage));
     }
-    crate::logging::start();
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| CliError::new("cannot start").because(e))?;
-    let outcome = runtime.block_on(async {
-        let failed = |e| CliError::new("cannot listen for signals").because(e);
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let running = tokio::select! {
-            started = begin(args, began) => started?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        printer::talk("stopping");
-        running.stop().await;
-        Ok(())
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
+    until_stopped(async || begin(args, began).await, async |_| std::future::pending().await, async |nodes: Handle| nodes.stop().await)
 }
 
 async fn begin(args: &Nodes, began: Instant) -> CliResult<Handle> {

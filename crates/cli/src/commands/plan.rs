@@ -1,9 +1,6 @@
 //! `comity plan -f FILE`: what applying a file would do in every member, by dry runs there.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use comity_api_kubefed::{FederatedTypeConfig, KubeFedConfig, keys};
 use comity_core::{GroupVersionResource, Value, confidential, labels, object};
@@ -24,7 +21,7 @@ use super::connect;
 use crate::{
     args::Plan,
     error::{CliError, CliResult, Exit},
-    printer,
+    manifests, printer,
 };
 
 /// What one member would make of it.
@@ -37,7 +34,7 @@ struct Outcome {
 pub(crate) async fn plan(args: &Plan) -> CliResult {
     let (hub, context) = connect::hub(&args.hub).await?;
     let failed = |e| connect::request_error("cannot read the hub", &context, &e);
-    let objects = read(&args.file)?;
+    let objects = manifests::read(&args.file)?;
     let (id, epoch) = survey::identity(&hub.client).await.map_err(failed)?;
     let types = survey::types(&hub.client).await.map_err(failed)?;
     let members = survey::members(&hub.client).await.map_err(failed)?;
@@ -81,24 +78,6 @@ pub(crate) async fn plan(args: &Plan) -> CliResult {
         (false, true) => Err(CliError::new("applying this changes something").exit(Exit::Difference)),
         (false, false) => Ok(()),
     }
-}
-
-/// A file's objects; a folder's, as kubectl takes them: the files that end like manifests, by name.
-fn read(file: &str) -> CliResult<Vec<Value>> {
-    let failed = |e: &dyn std::fmt::Display| CliError::new(format!("cannot read {file}")).because(e);
-    if Path::new(file).is_dir() {
-        let entries: Result<Vec<_>, _> = std::fs::read_dir(file).and_then(Iterator::collect);
-        let mut paths: Vec<PathBuf> = entries.map_err(|e| failed(&e))?.iter().map(std::fs::DirEntry::path).collect();
-        paths
-            .retain(|path| path.is_file() && path.extension().is_some_and(|end| ["json", "yaml", "yml"].iter().any(|known| end == *known)));
-        paths.sort();
-        let read = paths.iter().map(|path| read(&path.display().to_string()));
-        return Ok(read.collect::<CliResult<Vec<_>>>()?.into_iter().flatten().collect());
-    }
-    let text = if file == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
-    let text = text.map_err(|e| failed(&e))?;
-    let documents = text.split("\n---").map(|part| part.trim_start_matches("---")).filter(|part| !part.trim().is_empty());
-    documents.map(|part| comity_core::decode_yaml(part.as_bytes()).map(|decoded| decoded.value).map_err(|e| failed(&e))).collect()
 }
 
 struct Run<'a> {
@@ -248,16 +227,4 @@ fn essence(object: &Value) -> Value {
         }
     }
     essence
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_read_by_its_manifests_in_the_order_of_their_names() {
-        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/federated-app");
-        let kinds: Vec<String> = read(examples).unwrap().iter().map(|o| object::str_at(o, &["kind"]).to_owned()).collect();
-        assert_eq!(kinds, ["FederatedDeployment", "FederatedService"]);
-    }
 }

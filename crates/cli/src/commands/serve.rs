@@ -11,12 +11,12 @@ use comity_hub::{
     embedded::{EncryptionKeys, Storage},
     layout::{ServerRole, default_data_dir},
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Demo, Join, Member, Place, Up},
     error::{CliError, CliResult, Exit},
     printer,
+    running::until_stopped,
 };
 
 const AFTER_FAILURE: &str = "everything acknowledged is on disk; give the disk space or replace it, then start again on the same folder";
@@ -125,33 +125,21 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn serve(mut options: FleetOptions, describe: impl FnOnce(&Fleet)) -> CliResult {
-    crate::logging::start();
     options.kubeconfig = options.kubeconfig.as_deref().map(absolute);
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| CliError::new("cannot start").because(e))?;
-    let outcome = runtime.block_on(async {
-        let failed = |e| CliError::new("cannot listen for signals").because(e);
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let fleet = tokio::select! {
-            started = demo::start(options) => started.map_err(start_error)?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-        };
-        describe(&fleet);
-        printer::data(format!("ready in {:.1} s; stop with Ctrl-C", began.elapsed().as_secs_f64()));
-        let failure = tokio::select! {
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-            failure = fleet.failed() => Some(failure),
-        };
-        printer::talk("stopping");
-        fleet.stop(DRAIN).await;
-        failure.map_or(Ok(()), |why| Err(CliError::new("stopped because a store failed").because(why).hint(AFTER_FAILURE)))
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
+    until_stopped(
+        async move || {
+            let fleet = demo::start(options).await.map_err(start_error)?;
+            describe(&fleet);
+            printer::data(format!("ready in {:.1} s; stop with Ctrl-C", began.elapsed().as_secs_f64()));
+            Ok(fleet)
+        },
+        async |fleet: &Fleet| {
+            let why = fleet.failed().await;
+            Err(CliError::new("stopped because a store failed").because(why).hint(AFTER_FAILURE))
+        },
+        async |fleet| fleet.stop(DRAIN).await,
+    )
 }
 
 fn list(fleet: &Fleet) {
