@@ -49,8 +49,8 @@ impl From<&KubeFedConfig> for Thresholds {
 
 /// Between probes while something contrary has been seen and the next look may decide.
 const SOON: Duration = Duration::from_secs(1);
-/// The same while a ready member refuses connections: with the usual three failures it is out within two seconds.
-const REFUSED: Duration = Duration::from_millis(600);
+/// The same while a ready member refuses connections: with the usual three failures it is out after little more than a second.
+const REFUSED: Duration = Duration::from_millis(400);
 
 /// The judgement over the probes of one member.
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_member_that_refuses_connections_is_out_within_two_seconds() {
         let probes = [Probe::Ok, silent(true), silent(true), silent(true)];
-        assert_eq!(run(&probes), [(true, 10_000), (true, 600), (true, 600), (false, 1_000)]);
+        assert_eq!(run(&probes), [(true, 10_000), (true, 400), (true, 400), (false, 1_000)]);
     }
 
     #[test]

@@ -248,8 +248,8 @@ pub type Connect = Arc<dyn Fn(&ClusterSpec, &str) -> Result<ClusterClient, Strin
 
 /// Condition of a member whose objects of some kinds are known as of an earlier time, or not at all.
 const BEHIND: &str = "CopiesBehind";
-/// Between two looks at a member, whatever asks for them.
-const SPACING: Duration = Duration::from_secs(1);
+/// Between two looks at a member, whatever asks for them. A connection that breaks is news that a look must tell at once.
+const SPACING: Duration = Duration::from_millis(250);
 /// Flags that change often are written together.
 const GATHER: Duration = Duration::from_millis(250);
 /// A status is written for its times alone not more often than this.

@@ -127,6 +127,13 @@ impl Fleet {
         self.members.remove(at).1.kill().unwrap();
     }
 
+    /// Stops a member that is a process of its own where it stands, or lets it go on.
+    pub(crate) fn freeze_member(&self, name: &str, frozen: bool) {
+        let (_, running) = self.members.iter().find(|(known, _)| known == name).unwrap();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &running.id().to_string()]).status().unwrap().success());
+    }
+
     /// Starts the demo on the same folder.
     pub(crate) fn start_again(&mut self, flags: &[&str]) {
         self.running = Some(self.home.start(&[&["demo", "--data-dir=data"], flags].concat()).unwrap());

@@ -10,6 +10,7 @@ mod bad_input;
 mod credentials;
 mod deletion;
 mod docs;
+mod isolation;
 mod leave;
 mod page;
 mod power_loss;

@@ -8,6 +8,7 @@
 mod actions;
 mod checks;
 mod random;
+mod refused;
 mod wishes;
 
 use std::{
