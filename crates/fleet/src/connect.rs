@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use comity_api_kubefed::{cluster::ClusterSpec, endpoint};
 use comity_core::{Value, json, object};
-use comity_lane::ClusterClient;
+use comity_lane::{ClusterClient, client::wire};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 /// A client for a member, from its `KubeFedCluster` and the Secret that it names.
@@ -49,7 +49,7 @@ pub(crate) fn client(spec: &ClusterSpec, token: &str) -> Result<ClusterClient, S
         return Err(format!("proxyURL {:?}: proxies cannot be used so far", spec.proxy_url));
     }
     config.auth_info = serde_json::from_value(json!({"token": token})).map_err(|e| format!("the token cannot be used: {e}"))?;
-    kube::Client::try_from(config).map(ClusterClient::new).map_err(|e| e.to_string())
+    wire::client(&config).map(ClusterClient::new).map_err(|e| e.to_string())
 }
 
 fn roots(bundle: &str) -> Result<Option<Vec<Vec<u8>>>, String> {

@@ -5,6 +5,7 @@
 //! waits for two members.
 
 mod connect;
+mod entrance;
 mod flags;
 mod health;
 pub mod join;

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use comity_api_kubefed::{KubeFedCluster, cluster::ClusterSpec, keys};
+use comity_api_kubefed::{
+    KubeFedCluster,
+    cluster::{ClusterSpec, Labels},
+    keys,
+};
 use comity_core::{GroupVersionResource, Value, object, time::rfc3339};
 use comity_lane::{ClusterClient, Copies, Facts, Interest, Lane, PatchKind, Target, copies::OnCopy, facts::OnFact};
 use jiff::Timestamp;
@@ -18,6 +22,7 @@ use tokio::{
 
 use crate::{
     connect,
+    entrance::Entrance,
     flags::{FlaggedCondition, Flags},
     health::{Health, Judgement, Thresholds},
     probe::{self, Probe},
@@ -35,7 +40,7 @@ pub struct Member {
     hub: Arc<str>,
     /// Asks for a look at its health.
     silence: Arc<Notify>,
-    labels: RwLock<BTreeMap<String, String>>,
+    labels: RwLock<Arc<Labels>>,
     allowance: RwLock<String>,
     health: RwLock<Health>,
     silent_since: RwLock<Option<Timestamp>>,
@@ -66,7 +71,7 @@ impl Member {
     }
 
     /// Its labels.
-    pub fn labels(&self) -> BTreeMap<String, String> {
+    pub fn labels(&self) -> Arc<Labels> {
         self.labels.read().clone()
     }
 
@@ -127,10 +132,12 @@ impl Member {
         self.facts.read().iter().find(|facts| facts.gvr() == gvr).cloned()
     }
 
-    pub(crate) fn set_labels(&self, labels: BTreeMap<String, String>) -> bool {
+    pub(crate) fn set_labels(&self, labels: Labels) -> bool {
         let mut known = self.labels.write();
-        let changed = *known != labels;
-        *known = labels;
+        let changed = **known != labels;
+        if changed {
+            *known = Arc::new(labels);
+        }
         changed
     }
 
@@ -240,6 +247,7 @@ pub(crate) struct Keeper {
     pub hub: ClusterClient,
     pub input: watch::Receiver<Input>,
     pub connect: Connect,
+    pub entrance: Entrance,
     pub on_change: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -267,7 +275,9 @@ impl Keeper {
         loop {
             let input = self.input.borrow_and_update().clone();
             let wanted = fingerprint(&input);
-            if connected.as_ref() != Some(&wanted) {
+            let anew = connected.as_ref() != Some(&wanted);
+            if anew {
+                self.entrance.enter().await;
                 client = build(&input, &self.connect);
                 suspect = false;
                 let endpoint = |(spec, _): &(Value, String)| object::str_at(spec, &["apiEndpoint"]).to_owned();
@@ -283,6 +293,9 @@ impl Keeper {
                 Ok(client) => probe::look(client, input.thresholds.timeout).await.with_advice(&input.object),
                 Err(why) => Probe::Malformed { why: why.clone() },
             };
+            if anew {
+                self.entrance.leave();
+            }
             suspect = matches!(probe, Probe::Silent { .. });
             if let (Some(fresh), false) = (fresh, suspect) {
                 self.member.connect(Some(fresh.clone()), false);

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     connect,
+    entrance::Entrances,
     flags::FlaggedCondition,
     lease::{LeaseTimes, Memory},
     member::{Connect, Input, Keeper, Member},
@@ -85,6 +86,7 @@ struct Inner {
     interests: Mutex<Vec<(Interest, OnMemberFact)>>,
     settings: watch::Sender<Arc<KubeFedConfig>>,
     loaded: watch::Sender<bool>,
+    entrances: Entrances,
 }
 
 struct Task(tokio::task::AbortHandle);
@@ -130,6 +132,7 @@ impl Fleet {
             interests: Mutex::default(),
             settings: watch::Sender::new(Arc::new(KubeFedConfig::default())),
             loaded: watch::Sender::new(false),
+            entrances: Entrances::default(),
         });
         let task = tokio::spawn(follow(inner.clone()));
         Self { inner, _task: Arc::new(Task(task.abort_handle())) }
@@ -259,61 +262,110 @@ struct Sources {
     configs: Cache,
 }
 
+/// What has changed on the hub since the last look.
+#[derive(Default)]
+struct News {
+    /// Whoever is concerned: a first list, or the configuration.
+    all: bool,
+    clusters: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+}
+
+impl News {
+    fn note(&mut self, event: &CacheEvent, names: impl FnOnce(&mut Self) -> Option<&mut BTreeSet<String>>) {
+        let changed = match event {
+            CacheEvent::Applied { new, .. } => new,
+            CacheEvent::Deleted(last) => last,
+            CacheEvent::Synced => return self.all = true,
+        };
+        match names(self) {
+            Some(names) => drop(names.insert(object::name(changed).to_owned())),
+            None => self.all = true,
+        }
+    }
+}
+
 async fn follow(inner: Arc<Inner>) {
     let changed = Arc::new(Notify::new());
-    let start = |resource: GroupVersionResource, project: Option<fn(&mut Value)>| {
-        let changed = changed.clone();
+    let news: Arc<Mutex<News>> = Arc::default();
+    let start = |resource: GroupVersionResource, project: Option<fn(&mut Value)>, names: fn(&mut News) -> Option<&mut BTreeSet<String>>| {
+        let (changed, news) = (changed.clone(), news.clone());
         let interest = Interest { namespace: Some(inner.options.namespace.clone()), project, ..Interest::all(resource) };
-        Cache::start(inner.options.hub.clone(), interest, Arc::new(move |_| changed.notify_one()))
+        let on_event = move |event: &CacheEvent| {
+            news.lock().note(event, names);
+            changed.notify_one();
+        };
+        Cache::start(inner.options.hub.clone(), interest, Arc::new(on_event))
     };
     let core = |plural| GroupVersionResource::new(keys::CORE_GROUP, keys::CORE_VERSION, plural);
     let plain = Some(comity_lane::cache::without_managed_fields as fn(&mut Value));
     let sources = Sources {
-        clusters: start(core("kubefedclusters"), plain),
-        secrets: start(GroupVersionResource::new("", "v1", "secrets"), Some(only_token)),
-        configs: start(core("kubefedconfigs"), plain),
+        clusters: start(core("kubefedclusters"), plain, |news| Some(&mut news.clusters)),
+        secrets: start(GroupVersionResource::new("", "v1", "secrets"), Some(only_token), |news| Some(&mut news.secrets)),
+        configs: start(core("kubefedconfigs"), plain, |_| None),
     };
     loop {
         changed.notified().await;
         // an empty list and a list that was not read are not the same: nothing leaves before everything was read
         if sources.clusters.is_synced() && sources.secrets.is_synced() && sources.configs.is_synced() {
-            update(&inner, &sources);
+            let news = std::mem::take(&mut *news.lock());
+            update(&inner, &sources, news);
             inner.loaded.send_replace(true);
         }
     }
 }
 
-fn update(inner: &Arc<Inner>, sources: &Sources) {
-    let config = sources.configs.get(&inner.options.namespace, keys::CONFIG_NAME);
-    let config = Arc::new(config.map(|c| KubeFedConfig::read(&c)).unwrap_or_default());
-    inner.settings.send_if_modified(|known| {
-        let changed = **known != *config;
-        if changed {
-            *known = config.clone();
-        }
-        changed
-    });
-    let clusters = sources.clusters.list();
-    leave(inner, &clusters);
-    for object in clusters {
-        let secret_name = object::str_at(&object, &["spec", "secretRef", "name"]);
-        let secret = sources.secrets.get(&inner.options.namespace, secret_name);
-        let input = Input { object: object.clone(), secret, thresholds: (&*config).into() };
-        let name = object::name(&object);
-        let labels = cluster::labels(&object);
-        let known = inner.members.read().get(name).cloned();
-        match known {
-            Some(member) => {
-                if let Some((sender, _)) = inner.tasks.lock().get(name) {
-                    send_if_new(sender, input);
-                }
-                let allowed = member.set_allowance(allowance(&object));
-                if member.set_labels(labels) || allowed {
-                    (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));
-                }
+fn update(inner: &Arc<Inner>, sources: &Sources, news: News) {
+    let namespace = &inner.options.namespace;
+    if news.all {
+        let config = sources.configs.get(namespace, keys::CONFIG_NAME);
+        let config = Arc::new(config.map(|c| KubeFedConfig::read(&c)).unwrap_or_default());
+        inner.settings.send_if_modified(|known| {
+            let changed = **known != *config;
+            if changed {
+                *known = config;
             }
-            None => join(inner, name, input, labels),
+            changed
+        });
+        let clusters = sources.clusters.list();
+        leave(inner, &clusters);
+        return clusters.into_iter().for_each(|cluster| look(inner, sources, cluster));
+    }
+    let secret_of = |cluster: &Value| object::str_at(cluster, &["spec", "secretRef", "name"]).to_owned();
+    let mut concerned = news.clusters;
+    if !news.secrets.is_empty() {
+        let clusters = sources.clusters.list();
+        concerned.extend(clusters.iter().filter(|c| news.secrets.contains(&secret_of(c))).map(|c| object::name(c).to_owned()));
+    }
+    for name in concerned {
+        let cluster = sources.clusters.get(namespace, &name);
+        leave_one(inner, &name, cluster.as_deref());
+        if let Some(cluster) = cluster {
+            look(inner, sources, cluster);
         }
+    }
+}
+
+/// Joins a cluster, or tells its member what it says now.
+fn look(inner: &Arc<Inner>, sources: &Sources, object: Arc<Value>) {
+    let secret_name = object::str_at(&object, &["spec", "secretRef", "name"]);
+    let secret = sources.secrets.get(&inner.options.namespace, secret_name);
+    let thresholds = (&**inner.settings.borrow()).into();
+    let input = Input { object: object.clone(), secret, thresholds };
+    let name = object::name(&object);
+    let labels = cluster::labels(&object);
+    let known = inner.members.read().get(name).cloned();
+    match known {
+        Some(member) => {
+            if let Some((sender, _)) = inner.tasks.lock().get(name) {
+                send_if_new(sender, input);
+            }
+            let allowed = member.set_allowance(allowance(&object));
+            if member.set_labels(labels) || allowed {
+                (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));
+            }
+        }
+        None => join(inner, name, input, labels),
     }
 }
 
@@ -332,17 +384,23 @@ fn send_if_new(sender: &watch::Sender<Input>, input: Input) {
 }
 
 fn leave(inner: &Arc<Inner>, clusters: &[Arc<Value>]) {
-    // joined again under the same name is another member
-    let joined: BTreeSet<(&str, &str)> = clusters.iter().map(|c| (object::name(c), object::uid(c))).collect();
+    let joined: BTreeMap<&str, &Value> = clusters.iter().map(|c| (object::name(c), &**c)).collect();
     let members = inner.members.read().clone();
-    for member in members.values().filter(|m| !joined.contains(&(&*m.name, m.uid.as_str()))) {
-        if let Some((_, task)) = inner.tasks.lock().remove(&*member.name) {
-            tasks_abort(&task);
-        }
-        Arc::make_mut(&mut *inner.members.write()).remove(&*member.name);
-        member.stop();
-        (inner.options.on_event)(&FleetEvent::Left(member.name.to_string()));
+    members.keys().for_each(|name| leave_one(inner, name, joined.get(name.as_str()).copied()));
+}
+
+/// Takes a member out whose cluster is gone, or is another one: joined again under the same name is another member.
+fn leave_one(inner: &Arc<Inner>, name: &str, cluster: Option<&Value>) {
+    let Some(member) = inner.members.read().get(name).cloned() else { return };
+    if cluster.is_some_and(|cluster| object::uid(cluster) == member.uid) {
+        return;
     }
+    if let Some((_, task)) = inner.tasks.lock().remove(name) {
+        tasks_abort(&task);
+    }
+    Arc::make_mut(&mut *inner.members.write()).remove(name);
+    member.stop();
+    (inner.options.on_event)(&FleetEvent::Left(name.to_owned()));
 }
 
 fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, String>) {
@@ -377,6 +435,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         hub: inner.options.hub.clone(),
         input: receiver,
         connect: inner.options.connect.clone(),
+        entrance: inner.entrances.of_member(),
         on_change: Arc::new(move |name: &str| {
             if let Some(inner) = weak.upgrade() {
                 (inner.options.on_event)(&FleetEvent::Changed(name.to_owned()));

@@ -4,6 +4,7 @@ mod confidential;
 mod discovery;
 mod error;
 mod query;
+pub mod wire;
 
 use std::time::Duration;
 
@@ -274,7 +275,7 @@ impl ClusterClient {
         query.text("labelSelector", &options.label_selector);
         query.text("fieldSelector", &options.field_selector);
         query.text("resourceVersion", &options.resource_version);
-        let mut request = Request::get(query.on(&gvr.path(namespace)));
+        let mut request = Request::get(query.on(&gvr.path(namespace))).extension(wire::Lasting);
         for (name, value) in [(header::ACCEPT, "application/json"), (header::ACCEPT_ENCODING, "identity")] {
             request = request.header(name, value);
         }

@@ -1,6 +1,6 @@
 //! Placement as a federated object writes it: a list of names or a label selector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use comity_core::LabelSelector;
 
@@ -8,6 +8,18 @@ use crate::reason::Reason;
 
 /// A joined cluster, by its labels.
 pub type Member = BTreeMap<String, String>;
+
+/// Whatever has a joined cluster's labels.
+pub trait Labelled {
+    /// The labels.
+    fn labels(&self) -> &Member;
+}
+
+impl Labelled for Member {
+    fn labels(&self) -> &Member {
+        self
+    }
+}
 
 /// What the object, or its namespace, says. An absent list and an empty one differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,21 +73,27 @@ impl Placed {
     }
 }
 
-/// Decides for every cluster.
-pub fn place(placement: &Placement, members: &BTreeMap<String, Member>, namespace: &NamespaceRule) -> Placed {
+/// Decides for every cluster that is given.
+pub fn place<M: Labelled>(placement: &Placement, members: &BTreeMap<String, M>, namespace: &NamespaceRule) -> Placed {
     let mut placed = Placed::default();
-    for (name, labels) in members {
-        placed.decisions.insert(name.clone(), within_namespace(one(placement, name, labels), namespace, name, labels));
+    let listed = Listed::of(placement);
+    let namespace_listed = match namespace {
+        NamespaceRule::Federated(placement) => Listed::of(placement),
+        _ => Listed(None),
+    };
+    for (name, member) in members {
+        let decision = one(placement, &listed, name, member.labels());
+        let decision = within_namespace(decision, namespace, &namespace_listed, name, member.labels());
+        placed.decisions.insert(name.clone(), decision);
     }
-    let mut seen: Vec<&String> = Vec::new();
+    let mut seen = HashSet::new();
     for name in placement.clusters.iter().flatten() {
-        if seen.contains(&name) {
+        if !seen.insert(name) {
             if !placed.repeated.contains(name) {
                 placed.repeated.push(name.clone());
             }
             continue;
         }
-        seen.push(name);
         if !members.contains_key(name) && namespace_may_take(namespace, name) {
             placed.decisions.insert(name.clone(), Decision { wanted: false, reason: Reason::ClusterNotJoined });
         }
@@ -83,10 +101,27 @@ pub fn place(placement: &Placement, members: &BTreeMap<String, Member>, namespac
     placed
 }
 
-fn one(placement: &Placement, name: &str, labels: &Member) -> Decision {
-    let (wanted, reason) = match (&placement.clusters, &placement.selector) {
+/// Whether a placement by itself takes one joined cluster.
+pub fn selects(placement: &Placement, name: &str, labels: &Member) -> bool {
+    match &placement.clusters {
+        Some(list) => list.iter().any(|listed| listed == name),
+        None => one(placement, &Listed(None), name, labels).wanted,
+    }
+}
+
+/// The names of a placement's list, for many questions.
+struct Listed<'a>(Option<HashSet<&'a str>>);
+
+impl<'a> Listed<'a> {
+    fn of(placement: &'a Placement) -> Self {
+        Self(placement.clusters.as_ref().map(|list| list.iter().map(String::as_str).collect()))
+    }
+}
+
+fn one(placement: &Placement, listed: &Listed<'_>, name: &str, labels: &Member) -> Decision {
+    let (wanted, reason) = match (&listed.0, &placement.selector) {
         (Some(list), _) if list.is_empty() => (false, Reason::NobodyNamed),
-        (Some(list), _) if list.iter().any(|n| n == name) => (true, Reason::Named),
+        (Some(list), _) if list.contains(name) => (true, Reason::Named),
         (Some(_), _) => (false, Reason::NotNamed),
         (None, None) => (false, Reason::NoPlacement),
         (None, Some(selector)) if selector.is_empty() => (true, Reason::AllClusters),
@@ -96,14 +131,14 @@ fn one(placement: &Placement, name: &str, labels: &Member) -> Decision {
     Decision { wanted, reason }
 }
 
-fn within_namespace(decision: Decision, namespace: &NamespaceRule, name: &str, labels: &Member) -> Decision {
+fn within_namespace(decision: Decision, namespace: &NamespaceRule, listed: &Listed<'_>, name: &str, labels: &Member) -> Decision {
     let refuse = |reason| Decision { wanted: false, reason };
     match namespace {
         NamespaceRule::Reserved => refuse(Reason::NamespaceReserved),
         NamespaceRule::Free => decision,
         _ if !decision.wanted => decision,
         NamespaceRule::Missing => refuse(Reason::NamespaceNotFederated),
-        NamespaceRule::Federated(placement) if one(placement, name, labels).wanted => decision,
+        NamespaceRule::Federated(placement) if one(placement, listed, name, labels).wanted => decision,
         NamespaceRule::Federated(_) => refuse(Reason::NamespaceNotPlaced),
     }
 }

@@ -5,5 +5,5 @@
 mod explicit;
 mod reason;
 
-pub use explicit::{Decision, Member, NamespaceRule, Placed, Placement, place};
+pub use explicit::{Decision, Labelled, Member, NamespaceRule, Placed, Placement, place, selects};
 pub use reason::Reason;

@@ -66,6 +66,13 @@ impl Queue {
         }
     }
 
+    /// For this time the key is given out only to [`Priority::User`]; whatever else wants it meanwhile is one round
+    /// afterwards. For keys whose rounds are dear and to which much happens.
+    pub fn rest(&self, key: Key, time: Duration) {
+        self.shared.state.lock().rest(key, Instant::now() + time);
+        self.shared.changed.notify_one();
+    }
+
     /// Wants another round after a pause that doubles with each failure of this key, from 5 ms to 30 s.
     pub fn retry(&self, key: Key) {
         let pause = self.shared.state.lock().next_pause(&key);
@@ -93,7 +100,7 @@ impl Queue {
                     }
                     return Some(key);
                 }
-                state.next_due()
+                state.next_time()
             };
             tokio::select! {
                 () = stop.cancelled() => return None,

@@ -8,7 +8,7 @@ use comity_testkit_core::{
     real::{Parts, Programs, RealCluster},
 };
 
-use crate::embedded::{Controllers, Embedded};
+use crate::embedded::{Controllers, Embedded, Keys};
 
 /// What a cluster of a test is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,20 @@ impl Cluster {
         let started = tokio::task::spawn_blocking(move || starting.start()).await;
         let cluster = started.unwrap_or_else(|e| panic!("{name}: {e}")).unwrap_or_else(|e| panic!("{name}: {e:#}"));
         Self { name: name.to_owned(), made_of: Made::Real(Box::new((programs, Some(cluster)))) }
+    }
+
+    /// Starts many [`Kind::Embedded`] that share their certificate and their key for tokens, which take longest to make.
+    ///
+    /// # Panics
+    /// One does not start.
+    pub async fn start_alike(names: &[String]) -> Vec<Self> {
+        let keys = Keys::new("alike").unwrap_or_else(|e| panic!("keys: {e:#}"));
+        let mut clusters = Vec::new();
+        for name in names {
+            let embedded = Embedded::with_keys(name, Controllers::None, keys.clone()).await.unwrap_or_else(|e| panic!("{name}: {e:#}"));
+            clusters.push(Self { name: name.clone(), made_of: Made::Embedded(Box::new(embedded)) });
+        }
+        clusters
     }
 
     async fn embedded(name: &str, controllers: Controllers) -> Self {

@@ -26,27 +26,41 @@ pub(crate) struct Embedded {
     name: String,
     controllers: Controllers,
     store: Store,
-    authority: Authority,
-    tls: ServerTls,
-    signer: Arc<TokenSigner>,
+    keys: Keys,
     token: String,
     address: SocketAddr,
     running: Option<(ApiServer, Option<Handle>)>,
 }
 
-impl Embedded {
-    pub(crate) async fn start(name: &str, controllers: Controllers) -> anyhow::Result<Self> {
+/// What an API server is known by, and knows others by.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    authority: Arc<Authority>,
+    tls: ServerTls,
+    signer: Arc<TokenSigner>,
+}
+
+impl Keys {
+    pub(crate) fn new(name: &str) -> anyhow::Result<Self> {
         let authority = Authority::new(&format!("comity-{name}"))?;
         let certificate = authority.issue_server(&["localhost"], &[[127, 0, 0, 1].into()])?;
         let tls = ServerTls::new(&certificate, Some(authority.certificate_pem()))?;
+        Ok(Self { authority: Arc::new(authority), tls, signer: Arc::new(TokenSigner::new()?) })
+    }
+}
+
+impl Embedded {
+    pub(crate) async fn start(name: &str, controllers: Controllers) -> anyhow::Result<Self> {
+        Self::with_keys(name, controllers, Keys::new(name)?).await
+    }
+
+    pub(crate) async fn with_keys(name: &str, controllers: Controllers, keys: Keys) -> anyhow::Result<Self> {
         let store = Store::open(Options { extractor: fields::extractor(), ..Options::mem() })?;
         let mut embedded = Self {
             name: name.to_owned(),
             controllers,
             store,
-            authority,
-            tls,
-            signer: Arc::new(TokenSigner::new()?),
+            keys,
             token: comity_pki::random_token(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             running: None,
@@ -56,12 +70,12 @@ impl Embedded {
     }
 
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        let mut config = Config::new(&self.name, self.store.clone(), self.tls.config());
+        let mut config = Config::new(&self.name, self.store.clone(), self.keys.tls.config());
         config.listen = Some(self.address);
         config.server_ca = self.ca().to_owned();
         config.client_ca = self.ca().to_owned();
         config.admin_tokens = vec![self.token.clone()];
-        config.token_signer = Some(self.signer.clone());
+        config.token_signer = Some(self.keys.signer.clone());
         let server = comity_apiserver::start(config).await.with_context(|| format!("start the API server {}", self.name))?;
         self.address = server.address();
         let handle = self.start_controllers(&server).await;
@@ -99,7 +113,7 @@ impl Embedded {
     }
 
     pub(crate) fn ca(&self) -> &str {
-        self.authority.certificate_pem()
+        self.keys.authority.certificate_pem()
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -48,8 +48,11 @@ impl Fleet {
         let begin = Instant::now();
         hub::join(&client, members.all()).await?;
         note(&format!(
-            "All members ready {} after the first was made; {} of memory each in this process.",
+            "All members ready {} after the first was joined; the hub has then used {} of processor time, {} and {} sockets; {} of memory each in this process.",
             time(begin.elapsed()),
+            time(hub.processor_time()),
+            bytes(hub.resident()),
+            hub.sockets(),
             bytes(each)
         ));
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
@@ -91,7 +94,7 @@ impl Fleet {
         table: &mut Table,
     ) -> anyhow::Result<()> {
         let seen = self.members.count(target, |_| true, |_| true)?;
-        let (begin, written) = (Instant::now(), self.hub.written());
+        let (begin, written, used) = (Instant::now(), self.hub.written(), self.hub.processor_time());
         let writes = self.write(plural, count, object).await?;
         let took = seen.reach(copies, PATIENCE).await?.duration_since(begin);
         let seconds = took.as_secs_f64();
@@ -105,6 +108,7 @@ impl Fleet {
             rate(count as f64 / seconds),
             rate(copies as f64 / seconds),
             bytes((self.hub.written() - written) / count.max(1) as u64),
+            time(self.hub.processor_time().saturating_sub(used)),
             bytes(self.hub.resident()),
         ]);
         Ok(())
@@ -122,6 +126,7 @@ fn spread_table(title: &str) -> Table {
         "objects/s",
         "copies/s",
         "written by the hub per object until then",
+        "hub's processor time until then",
         "hub's memory then",
     ];
     Table::new(title, &heads)
@@ -266,13 +271,23 @@ pub(crate) async fn many(setting: Setting, few: usize, all: usize) -> anyhow::Re
     table.print();
     settled(&fleet).await?;
     let edited = fleet.members.count("configmaps", |_| true, |text| text.contains("edited"))?;
-    let (begin, before, revision) = (Instant::now(), fleet.hub.written(), versions(&fleet).await?);
+    let (before, revision, used) = (fleet.hub.written(), versions(&fleet).await?, fleet.hub.processor_time());
+    let begin = Instant::now();
     let edit = json!({"spec": {"template": {"data": {"text": "edited"}}}});
     fleet.client.patch(&federated("federatedconfigmaps"), NAMESPACE, "first", None, PatchKind::Merge, &edit, MANAGER, false).await?;
     let took = edited.reach(setting.members, PATIENCE).await?.duration_since(begin);
     settled(&fleet).await?;
     let object = fleet.client.get(&federated("federatedconfigmaps"), NAMESPACE, "first").await?.context("the object exists")?;
-    let heads = ["members", "until the last copy", "written by the hub", "revisions of the hub", "size of the object", "hub's memory"];
+    let heads = [
+        "members",
+        "until the last copy",
+        "written by the hub",
+        "revisions of the hub",
+        "size of the object",
+        "hub's processor time",
+        "hub's memory",
+        "hub's sockets",
+    ];
     let mut table = Table::new("one change of one object that is in all members", &heads);
     table.row([
         setting.members.to_string(),
@@ -280,7 +295,9 @@ pub(crate) async fn many(setting: Setting, few: usize, all: usize) -> anyhow::Re
         bytes(fleet.hub.written() - before),
         (versions(&fleet).await? - revision).to_string(),
         bytes(object.to_string().len() as u64),
+        time(fleet.hub.processor_time().saturating_sub(used)),
         bytes(fleet.hub.resident()),
+        fleet.hub.sockets().to_string(),
     ]);
     table.print();
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use comity_benches::process::{resident_of, written_by};
+use comity_benches::process::{processor_time_of, resident_of, sockets_of, written_by};
 use comity_benches::share::share;
 use comity_core::{GroupVersionResource, Value, condition, json, object};
 use comity_lane::{Cache, ClusterClient, Interest};
@@ -70,6 +70,16 @@ impl Hub {
     /// Bytes that it has sent to its disk.
     pub(crate) fn written(&self) -> u64 {
         written_by(self.id()).unwrap_or(0)
+    }
+
+    /// Processor time that it has taken.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time_of(self.id()).unwrap_or_default()
+    }
+
+    /// Sockets that it has open.
+    pub(crate) fn sockets(&self) -> usize {
+        sockets_of(self.id()).unwrap_or(0)
     }
 
     /// A client.

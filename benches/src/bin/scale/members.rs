@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use comity_store::{Event, EventKind};
-use comity_testkit::{Cluster, Kind};
+use comity_testkit::Cluster;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -26,11 +26,8 @@ pub(crate) struct Count {
 impl Members {
     /// Starts so many.
     pub(crate) async fn start(count: usize) -> anyhow::Result<Self> {
-        let mut clusters = Vec::new();
-        for number in 1..=count {
-            clusters.push(Cluster::start("a benchmark", &name(number), Kind::Embedded).await.context("embedded clusters always start")?);
-        }
-        Ok(Self { clusters })
+        let names: Vec<String> = (1..=count).map(name).collect();
+        Ok(Self { clusters: Cluster::start_alike(&names).await })
     }
 
     /// All of them.

@@ -79,8 +79,11 @@ impl KubeFedCluster {
     }
 }
 
-/// The labels of a member's object as sorted pairs; works on malformed objects too.
-pub fn labels(value: &Value) -> BTreeMap<String, String> {
+/// Labels as sorted pairs.
+pub type Labels = BTreeMap<String, String>;
+
+/// The labels of a member's object; works on malformed objects too.
+pub fn labels(value: &Value) -> Labels {
     let pairs = object::labels(value).into_iter().flatten();
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }

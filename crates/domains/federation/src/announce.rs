@@ -11,8 +11,11 @@ use parking_lot::Mutex;
 
 use crate::types::Running;
 
-/// How long the first outcome waits for others.
-pub(crate) const MOMENT: Duration = Duration::from_millis(250);
+/// How long the first outcome waits for others, for an object in so many clusters.
+pub(crate) fn moment(clusters: usize) -> Duration {
+    crate::domain::gather_for(clusters)
+}
+
 /// So many clusters are named.
 const NAMED: usize = 20;
 

@@ -54,12 +54,12 @@ fn aims_at(autoscaler: &Value, kind: &FederatedType, name: &str) -> bool {
 
 impl Federation {
     /// The objects whose copies an autoscaler began or ceased to aim at are looked at again.
-    pub(crate) fn autoscaler_changed(&self, event: &CacheEvent) {
+    pub(crate) fn autoscaler_changed(&self, cluster: &str, event: &CacheEvent) {
         let states: [Option<&Arc<Value>>; 2] = match event {
             CacheEvent::Applied { old: Some(old), new } if old["spec"] == new["spec"] => return,
             CacheEvent::Applied { old, new } => [old.as_ref(), Some(new)],
             CacheEvent::Deleted(last) => [Some(last), None],
-            CacheEvent::Synced => return self.look_again(),
+            CacheEvent::Synced => return self.all_running().iter().for_each(|running| self.look_again_in(running, cluster)),
         };
         for autoscaler in states.into_iter().flatten() {
             let name = object::str_at(autoscaler, &["spec", "scaleTargetRef", "name"]);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use comity_api_kubefed::federated::ClusterEntry;
 use comity_core::{Value, digest, object, time::rfc3339};
 use comity_fleet::{Fleet, FleetEvent};
-use comity_lane::{Cache, ClusterClient, Report};
+use comity_lane::{Cache, ClusterClient, Job, Report};
 use comity_runtime::{
     Action, Cause, Controller, CopyAction, CopyRound, Guard, Held, Key, Outcome, Priority, Queue, Stop, events::EventKind, executor,
 };
@@ -22,6 +22,7 @@ use crate::{
     announce::{self, Announcements},
     fence, gather,
     model::{Fault, Hub, Observed},
+    owners::Place,
     plan::{self, Plan, sooner},
     status,
     tombstones::Tombstones,
@@ -31,6 +32,13 @@ use crate::{
 
 /// Later changes of a status are gathered for so long; a write under way is given so long before it is told.
 const GATHER: Duration = Duration::from_millis(250);
+/// And so much longer for each cluster beyond [`FEW`]: what many members answer is told in few writes.
+const GATHER_EACH: Duration = Duration::from_millis(2);
+/// A round of an object is followed by a rest of so much for each of its clusters, unless a user wants it, so that
+/// what many members answer is looked at in few rounds.
+const REST_EACH: Duration = Duration::from_micros(500);
+/// Objects in so many clusters are looked at and told of whenever something happens.
+const FEW: usize = 20;
 /// A status waits so long for a member that has not been read yet; then it says so.
 const UNREAD: Duration = Duration::from_secs(1);
 /// After so long the cache shows what was written.
@@ -93,10 +101,31 @@ impl Federation {
         self.types.read().values().find(|running| running.kind.is_namespace).cloned()
     }
 
+    /// The types that run.
+    pub(crate) fn all_running(&self) -> Vec<Arc<Running>> {
+        self.types.read().values().cloned().collect()
+    }
+
     /// All objects of all types are looked at again.
     pub(crate) fn look_again(&self) {
-        let types: Vec<Arc<Running>> = self.types.read().values().cloned().collect();
-        types.iter().for_each(|running| self.look_again_at(running));
+        self.all_running().iter().for_each(|running| self.look_again_at(running));
+    }
+
+    /// The objects of one type that a member concerns are looked at again.
+    pub(crate) fn look_again_in(&self, running: &Running, cluster: &str) {
+        self.look_at_places(running, cluster, running.owners.of_member(cluster));
+    }
+
+    fn look_at_places(&self, running: &Running, cluster: &str, placed: Vec<Place>) {
+        for (namespace, name) in placed {
+            self.queue.add(running.key(&namespace, &name), Priority::Resync);
+        }
+        let copies = self.fleet.member(cluster).and_then(|member| member.copies(&running.kind.target.owner_kind));
+        let Some(copies) = copies else { return };
+        copies.each(|namespace, name, _| {
+            let (namespace, name) = running.owner_of(namespace, name);
+            self.queue.add(running.key(namespace, name), Priority::Resync);
+        });
     }
 
     /// All objects of one type are looked at again.
@@ -108,7 +137,11 @@ impl Federation {
 
     pub(crate) fn fleet_changed(&self, event: &FleetEvent) {
         tracing::debug!(?event, "the fleet changed");
-        self.look_again();
+        let (FleetEvent::Joined(cluster) | FleetEvent::Left(cluster) | FleetEvent::Changed(cluster)) = event;
+        for running in self.all_running() {
+            let placed = running.owners.member_changed(cluster, &self.fleet);
+            self.look_at_places(&running, cluster, placed);
+        }
         self.look_at_tombstones();
     }
 
@@ -116,7 +149,8 @@ impl Federation {
     pub(crate) fn reported(self: &Arc<Self>, report: &Report) {
         let Some(running) = self.running(&report.target.owner_kind) else { return };
         let (namespace, name) = running.owner_of(&report.namespace, &report.name);
-        let Some(object) = running.cache.get(namespace, name) else { return };
+        let Some(owner) = running.owners.get(namespace, name) else { return };
+        let object = Arc::new(running.reference(namespace, name, &owner.uid.to_string()));
         let what = report.target.describe(&report.namespace, &report.name);
         if report.made_namespace {
             let message = format!("Namespace {namespace:?} has no FederatedNamespace and was created in cluster {:?}", &*report.cluster);
@@ -128,8 +162,9 @@ impl Federation {
                 let key = running.key(namespace, name);
                 if self.announcements.add(&key, &running, &object, outcome, &report.cluster) {
                     let federation = Arc::downgrade(self);
+                    let moment = announce::moment(running.owners.spread(namespace, name));
                     tokio::spawn(async move {
-                        tokio::time::sleep(announce::MOMENT).await;
+                        tokio::time::sleep(moment).await;
                         federation.upgrade().into_iter().for_each(|f| f.announcements.tell(&key));
                     });
                 }
@@ -178,7 +213,13 @@ impl Federation {
             let (cluster, namespace, name) = (cluster.clone(), namespace.to_owned(), name.to_owned());
             actions.push(CopyAction { cluster, namespace, name, job, urgency, cause: verdict.cause.clone() });
         }
-        let reported: BTreeMap<String, ClusterEntry> = ClusterEntry::of(&seen.object).into_iter().map(|e| (e.name.clone(), e)).collect();
+        for action in actions.iter().filter(|action| matches!(action.job, Job::Apply(_))) {
+            running.owners.may_hold(object::namespace(&seen.object), object::name(&seen.object), &action.cluster);
+        }
+        // what was told of deletions matters only where there are some
+        let told =
+            if actions.iter().all(|action| matches!(action.job, Job::Apply(_))) { Vec::new() } else { ClusterEntry::of(&seen.object) };
+        let reported: BTreeMap<String, ClusterEntry> = told.into_iter().map(|e| (e.name.clone(), e)).collect();
         let unedited = plan::urgency(seen) != comity_lane::Urgency::User;
         let too_many = reported.values().filter(|e| unedited && e.reason == executor::guard::LEAVES_TOO_MANY);
         let held_before = too_many.map(|e| e.name.clone()).collect();
@@ -229,7 +270,7 @@ impl Federation {
         }
         let user = plan::urgency(seen) == comity_lane::Urgency::User;
         let unread = self.waits_for_unread(key, &plan, user, wake);
-        if !settling(&plan, user, wake) && !unread && !going {
+        if !settling(&plan, user, seen.members.len(), wake) && !unread && !going {
             let status = status::report(seen, &plan, &rfc3339(Timestamp::now()));
             self.report(running, key, seen, status, wake).await?;
         }
@@ -286,8 +327,9 @@ impl Federation {
             if last == content && age < CAUGHT_UP {
                 return Ok(());
             }
-            if age < GATHER {
-                sooner(wake, GATHER.saturating_sub(age));
+            let gather = gather_for(seen.members.len());
+            if age < gather {
+                sooner(wake, gather.saturating_sub(age));
                 return Ok(());
             }
         }
@@ -306,12 +348,18 @@ impl Federation {
     }
 }
 
+/// How long news of an object in so many clusters is gathered.
+pub(crate) fn gather_for(clusters: usize) -> Duration {
+    let beyond = u32::try_from(clusters.saturating_sub(FEW)).unwrap_or(u32::MAX);
+    GATHER + GATHER_EACH.saturating_mul(beyond).min(CAUGHT_UP / 2)
+}
+
 /// Whether the status has to wait for writes that are about to end, and how long at most.
 ///
 /// Nobody waits for news of an object that nobody has changed: what was told of it stays for longer, so that a restart
 /// on a busy machine does not tell every object as pending and then as it was.
-fn settling(plan: &Plan, user: bool, wake: &mut Option<Duration>) -> bool {
-    let patience = if user { GATHER } else { CAUGHT_UP };
+fn settling(plan: &Plan, user: bool, clusters: usize, wake: &mut Option<Duration>) -> bool {
+    let patience = if user { gather_for(clusters) } else { CAUGHT_UP };
     let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < patience).min();
     match youngest {
         Some(since) => {
@@ -338,6 +386,7 @@ impl Controller for Federation {
             self.written.lock().remove(key);
             self.unread.lock().remove(key);
             self.guard.forget(key);
+            gather::forget(self, &running, &key.namespace, &key.name);
             return match self.settle_tombstones(&running, key).await {
                 Ok(()) => Outcome::Done,
                 Err(why) => Outcome::Retry(why),
@@ -353,6 +402,10 @@ impl Controller for Federation {
         } else {
             self.keep(&running, key, object, &mut wake).await
         };
+        let clusters = running.owners.spread(&key.namespace, &key.name);
+        if clusters > FEW {
+            self.queue.rest(key.clone(), REST_EACH.saturating_mul(u32::try_from(clusters).unwrap_or(u32::MAX)));
+        }
         match (done, wake) {
             (Err(why), _) => Outcome::Retry(why),
             (Ok(()), Some(after)) => Outcome::Again(after),

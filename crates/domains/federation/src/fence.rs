@@ -5,20 +5,19 @@
 
 use std::sync::Arc;
 
-use comity_core::{Value, object};
+use comity_core::object;
 use comity_fleet::Member;
 use comity_lane::{Copy, Holder, Seen};
 
-use crate::{domain::Federation, model::Observed, types::Running};
+use crate::{domain::Federation, model::Observed, owners::Owner, types::Running};
 
 /// What shows that the hub is old, if this copy does.
-pub(crate) fn ahead(copy: &Copy, owner: Option<&Value>, epoch: u64, what: &str) -> Option<String> {
+pub(crate) fn ahead(copy: &Copy, owner: Option<&Owner>, epoch: u64, what: &str) -> Option<String> {
     let Holder::Us(hold) = &copy.holder else { return None };
     if hold.epoch > epoch {
         return Some(format!("{what} was written in epoch {}, and this is epoch {epoch}", hold.epoch));
     }
-    let owner = owner.filter(|owner| hold.epoch == epoch && hold.owner_uid == *object::uid(owner))?;
-    let own = object::generation(owner);
+    let own = owner.filter(|owner| hold.epoch == epoch && hold.owner_uid == owner.uid)?.generation;
     (hold.generation > own)
         .then(|| format!("{what} was made from generation {} of its owner, which is at generation {own} here", hold.generation))
 }
@@ -26,12 +25,13 @@ pub(crate) fn ahead(copy: &Copy, owner: Option<&Value>, epoch: u64, what: &str) 
 /// Compares the copies of one object; called whenever it is looked at.
 pub(crate) fn compare(federation: &Federation, seen: &Observed) {
     let (namespace, name) = seen.kind.copy_name(object::namespace(&seen.object), object::name(&seen.object));
+    let owner = Owner { uid: object::uid(&seen.object).into(), generation: object::generation(&seen.object) };
     for (cluster, facts) in &seen.members {
         let Seen::Present(copy) = &facts.copy else { continue };
         let what = || seen.kind.target.describe(namespace, name);
-        let old = ahead(copy, Some(&seen.object), seen.hub.epoch, "").is_some();
+        let old = ahead(copy, Some(&owner), seen.hub.epoch, "").is_some();
         if let (true, Some(member)) = (old, federation.fleet.member(cluster))
-            && let Some(why) = ahead(copy, Some(&seen.object), seen.hub.epoch, &what())
+            && let Some(why) = ahead(copy, Some(&owner), seen.hub.epoch, &what())
         {
             member.lane.behind(&why);
         }
@@ -52,10 +52,10 @@ pub(crate) fn examine(federation: &Federation, running: &Running, member: &Arc<M
     let mut orphans = 0_usize;
     copies.each(|namespace, name, copy| {
         let (owner_namespace, owner_name) = running.owner_of(namespace, name);
-        let owner = running.cache.get(owner_namespace, owner_name);
+        let owner = running.owners.get(owner_namespace, owner_name);
         orphans += usize::from(owner.is_none() && matches!(copy.holder, Holder::Us(_)));
-        if old.is_none() && ahead(copy, owner.as_deref(), epoch, "").is_some() {
-            old = ahead(copy, owner.as_deref(), epoch, &running.kind.target.describe(namespace, name));
+        if old.is_none() && ahead(copy, owner.as_ref(), epoch, "").is_some() {
+            old = ahead(copy, owner.as_ref(), epoch, &running.kind.target.describe(namespace, name));
         }
     });
     if copies.newest_epoch() > epoch {
@@ -72,7 +72,6 @@ pub(crate) fn examine(federation: &Federation, running: &Running, member: &Arc<M
 
 #[cfg(test)]
 mod tests {
-    use comity_core::json;
     use comity_lane::copy::Hold;
 
     use super::*;
@@ -91,7 +90,7 @@ mod tests {
             status: None,
             applied: None,
         };
-        let owner = json!({"metadata": {"uid": uid, "generation": 4}});
+        let owner = Owner { uid: uid.into(), generation: 4 };
         ahead(&copy, Some(&owner), 2, "ConfigMap \"ns/n\"")
     }
 

@@ -1,6 +1,6 @@
 //! Reads caches; decides nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use comity_api_kubefed::{cluster, federated::Placement, keys};
 use comity_core::{Value, object};
@@ -14,16 +14,16 @@ use crate::{
     autoscalers,
     domain::Federation,
     model::{FederatedType, MemberSeen, NamespaceSeen, Observed, Progress},
+    status,
     types::Running,
     words,
 };
 
 /// Everything that is known about one federated object.
 pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>, deleted_by: Cause) -> Observed {
-    let (namespace, name) = (object::namespace(&object), object::name(&object));
+    let namespace = object::namespace(&object);
     let settings = federation.fleet.settings().borrow().clone();
-    let members = federation.fleet.members();
-    let members = members.iter().map(|(cluster, m)| (cluster.clone(), member(m, &running.kind, namespace, name))).collect();
+    let members = members(federation, running, &object);
     let hub_namespace = federation.namespaces.get("", namespace);
     Observed {
         hub: federation.hub_mark.clone(),
@@ -35,6 +35,46 @@ pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>, d
         deleted_by,
         defer_after: settings.defer_after,
         object,
+    }
+}
+
+/// The members that the object concerns. Of an object on its way out whose status tells of nobody, that may be any.
+fn members(federation: &Federation, running: &Running, object: &Value) -> BTreeMap<String, MemberSeen> {
+    let (namespace, name) = (object::namespace(object), object::name(object));
+    let all = federation.fleet.members();
+    let mut names = running.owners.members_of(object, &federation.fleet);
+    if object::is_deleting(object) {
+        names.extend(status::told(object).map(Arc::from));
+        if status::told(object).next().is_none() {
+            names.extend(all.values().map(|member| member.name.clone()));
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for cluster in names {
+        let Some(member) = all.get(&*cluster) else { continue };
+        let facts = self::member(member, &running.kind, namespace, name);
+        if has_nothing(&facts) {
+            running.owners.holds_not(namespace, name, &cluster, || has_nothing(&self::member(member, &running.kind, namespace, name)));
+        }
+        seen.insert(cluster.to_string(), facts);
+    }
+    seen
+}
+
+fn has_nothing(member: &MemberSeen) -> bool {
+    member.copy == Seen::Absent && member.progress == Progress::Idle
+}
+
+/// Forgets who held copies of an object that is gone, and does not any more.
+pub fn forget(federation: &Federation, running: &Running, namespace: &str, name: &str) {
+    for cluster in running.owners.holders(namespace, name) {
+        let gone = || {
+            let member = federation.fleet.member(&cluster);
+            member.is_none_or(|member| has_nothing(&self::member(&member, &running.kind, namespace, name)))
+        };
+        if gone() {
+            running.owners.holds_not(namespace, name, &cluster, gone);
+        }
     }
 }
 

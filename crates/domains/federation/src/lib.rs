@@ -13,6 +13,7 @@ pub mod domain;
 mod fence;
 mod gather;
 pub mod model;
+mod owners;
 pub mod plan;
 pub mod preview;
 pub mod recovery;
@@ -129,7 +130,9 @@ pub fn start(config: Config) -> Handle {
     let weak = Arc::downgrade(&federation);
     fleet.follow(
         &autoscalers::interest(),
-        Arc::new(move |_: &str, event: &comity_lane::CacheEvent| weak.upgrade().into_iter().for_each(|f| f.autoscaler_changed(event))),
+        Arc::new(move |cluster: &str, event: &comity_lane::CacheEvent| {
+            weak.upgrade().into_iter().for_each(|f| f.autoscaler_changed(cluster, event));
+        }),
     );
     let keeper = guard::Keeper {
         guard: federation.guard.clone(),

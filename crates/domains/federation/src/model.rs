@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use comity_api_kubefed::{
     ApiResource,
+    cluster::Labels,
     federated::{ClusterOverrides, Placement},
 };
 use comity_core::{GroupKind, Value};
 use comity_fleet::Health;
 use comity_lane::{Closed, Seen, Target, arbitrate::Adopt};
-use comity_placement::NamespaceRule;
+use comity_placement::{Labelled, NamespaceRule};
 use comity_runtime::Cause;
 
 /// Label that every copy of a federated object carries.
@@ -72,7 +73,8 @@ pub struct Observed {
     pub kind: Arc<FederatedType>,
     /// The federated object.
     pub object: Arc<Value>,
-    /// The joined members by name.
+    /// The joined members that the object concerns, by name: those that its placement names or selects, and those that hold
+    /// a copy of it or may. Others may be there too and change nothing.
     pub members: BTreeMap<String, MemberSeen>,
     /// What the namespace says.
     pub namespace: NamespaceSeen,
@@ -90,7 +92,7 @@ pub struct Observed {
 #[derive(Clone, Debug)]
 pub struct MemberSeen {
     /// Labels that placements select by.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<Labels>,
     /// Whether it answers.
     pub health: Health,
     /// For how long it has not.
@@ -105,6 +107,12 @@ pub struct MemberSeen {
     pub closed: Option<Closed>,
     /// Whether an autoscaler there sets the copy's replicas.
     pub autoscaler: Autoscaler,
+}
+
+impl Labelled for MemberSeen {
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
 }
 
 /// What is known of an autoscaler of a copy.

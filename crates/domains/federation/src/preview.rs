@@ -51,7 +51,7 @@ pub fn observe(hub: Hub, config: &FederatedTypeConfig, object: Value, asked: &As
         (
             name.clone(),
             MemberSeen {
-                labels,
+                labels: Arc::new(labels),
                 health,
                 silent_for: Duration::ZERO,
                 copy,

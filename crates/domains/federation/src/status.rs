@@ -64,22 +64,52 @@ pub fn invalid(seen: &Observed, problems: &[Problem], now: &str) -> Value {
     status
 }
 
+/// The clusters that the stored status tells of.
+pub fn told(federated: &Value) -> impl Iterator<Item = &str> {
+    object::items_at(federated, &["status", "clusters"]).iter().map(|entry| object::str_at(entry, &["name"]))
+}
+
 /// Whether a new status says something that the stored one does not.
 pub fn is_news(stored: Option<&Value>, new: &Value) -> bool {
-    stored.map(essence) != Some(essence(new))
+    let Some((stored, new)) = stored.and_then(Value::as_object).zip(new.as_object()) else { return stored != Some(new) };
+    let same = |key: &String, before: &Value| match (key.as_str(), new.get(key)) {
+        (_, None) => false,
+        ("conditions", Some(now)) => without_times(before) == without_times(now),
+        (_, Some(now)) => before == now,
+    };
+    stored.len() != new.len() || !stored.iter().all(|(key, before)| same(key, before))
 }
 
 /// A status without its times.
 pub fn essence(status: &Value) -> Value {
     let mut essence = status.clone();
-    if let Some(Value::Array(conditions)) = essence.get_mut("conditions") {
-        for condition in conditions {
-            for time in ["lastUpdateTime", "lastTransitionTime"] {
-                object::remove(condition, &[time]);
-            }
-        }
+    if let Some(conditions) = essence.get_mut("conditions") {
+        *conditions = without_times(conditions);
     }
     essence
+}
+
+fn without_times(conditions: &Value) -> Value {
+    let mut conditions = conditions.clone();
+    for condition in conditions.as_array_mut().into_iter().flatten() {
+        for time in ["lastUpdateTime", "lastTransitionTime"] {
+            object::remove(condition, &[time]);
+        }
+    }
+    conditions
+}
+
+/// So many clusters are named in a message; the entries name them all.
+const NAMED: usize = 20;
+
+/// The first of many texts.
+fn some_of(mut texts: Vec<String>) -> String {
+    let more = texts.len().saturating_sub(NAMED);
+    texts.truncate(NAMED);
+    if more > 0 {
+        texts.push(format!("and {more} more"));
+    }
+    texts.join(", ")
 }
 
 fn assemble(seen: &Observed, conditions: Value, entries: Vec<ClusterEntry>, counts: &Counts, clusters: (usize, usize)) -> Value {

@@ -14,6 +14,7 @@ use crate::{
     domain::Federation,
     fence,
     model::{FederatedType, MANAGER},
+    owners::Owners,
 };
 
 /// A type whose objects are propagated.
@@ -22,6 +23,8 @@ pub struct Running {
     pub kind: Arc<FederatedType>,
     /// The federated objects.
     pub cache: Cache,
+    /// Whom they concern.
+    pub(crate) owners: Arc<Owners>,
     /// Carries plans out.
     pub executor: Executor,
     config: FederatedTypeConfig,
@@ -32,6 +35,18 @@ impl Running {
     /// The work on one federated object.
     pub fn key(&self, namespace: &str, name: &str) -> Key {
         Key::of_kind(&self.kind.target.owner_kind, namespace, name)
+    }
+
+    /// An owner as events name it.
+    pub(crate) fn reference(&self, namespace: &str, name: &str, uid: &str) -> Value {
+        let federated = &self.kind.federated;
+        let mut reference = json!({
+            "apiVersion": federated.gvk().api_version(), "kind": federated.kind, "metadata": {"name": name, "uid": uid},
+        });
+        if !namespace.is_empty() {
+            reference["metadata"]["namespace"] = namespace.into();
+        }
+        reference
     }
 
     /// Whether all objects of the type are known; a kind that the hub does not serve has none.
@@ -104,6 +119,8 @@ async fn update(federation: &Arc<Federation>, configs: &[Arc<Value>]) {
         if federation.running(&owner_kind).is_none() {
             let running = Arc::new(start(federation, config));
             federation.types.write().insert(owner_kind, running.clone());
+            // members that changed before the type was known to run
+            running.owners.refresh(&federation.fleet);
             fence::examine_all(federation, &running);
             // events that came before the type was known to run
             federation.look_again_at(&running);
@@ -116,25 +133,32 @@ async fn update(federation: &Arc<Federation>, configs: &[Arc<Value>]) {
 
 fn start(federation: &Arc<Federation>, config: FederatedTypeConfig) -> Running {
     let kind = Arc::new(FederatedType::of(&config));
+    let owners: Arc<Owners> = Arc::default();
     let cache = {
-        let (weak, kind) = (Arc::downgrade(federation), kind.clone());
+        let (weak, kind, owners) = (Arc::downgrade(federation), kind.clone(), owners.clone());
         let interest = Interest { project: Some(slim), packed: true, ..Interest::all(config.spec.federated_type.gvr()) };
         Cache::start(
             federation.hub.clone(),
             interest,
             Arc::new(move |event: &CacheEvent| {
                 if let Some(federation) = weak.upgrade() {
+                    note(&federation, &owners, event);
                     owner_changed(&federation, &kind, event);
                 }
             }),
         )
     };
     let watch = {
-        let (weak, kind) = (Arc::downgrade(federation), kind.clone());
+        let (weak, kind, owners) = (Arc::downgrade(federation), kind.clone(), owners.clone());
         federation.fleet.watch(
             &kind.target.clone(),
             Arc::new(move |cluster: &str, namespace: &str, name: &str| {
                 if let Some(federation) = weak.upgrade() {
+                    // whether there still is one is looked at when its owner is
+                    if !name.is_empty() {
+                        let (owner_namespace, owner_name) = owner_of(&kind, namespace, name);
+                        owners.may_hold(owner_namespace, owner_name, cluster);
+                    }
                     copy_changed(&federation, &kind, cluster, namespace, name);
                 }
             }),
@@ -151,7 +175,15 @@ fn start(federation: &Arc<Federation>, config: FederatedTypeConfig) -> Running {
         owner_kind: kind.target.owner_kind.clone(),
         manager: MANAGER,
     };
-    Running { kind, cache, executor, config, _watch: watch }
+    Running { kind, cache, owners, executor, config, _watch: watch }
+}
+
+fn note(federation: &Federation, owners: &Owners, event: &CacheEvent) {
+    match event {
+        CacheEvent::Applied { new, .. } => owners.put(new, &federation.fleet),
+        CacheEvent::Deleted(last) => owners.remove(object::namespace(last), object::name(last)),
+        CacheEvent::Synced => {}
+    }
 }
 
 fn owner_changed(federation: &Federation, kind: &FederatedType, event: &CacheEvent) {
@@ -195,7 +227,7 @@ fn copy_changed(federation: &Federation, kind: &FederatedType, cluster: &str, na
             if let Some(member) = federation.fleet.member(cluster) {
                 fence::examine(federation, &running, &member);
             }
-            federation.look_again_at(&running);
+            federation.look_again_in(&running, cluster);
         }
         return;
     }

@@ -80,7 +80,11 @@ pub fn desired(seen: &Observed) -> Result<Desired, Vec<Problem>> {
     })
 }
 
-fn placement(written: &comity_api_kubefed::federated::Placement) -> Result<Placement, String> {
+/// From how a placement is written to what decides.
+///
+/// # Errors
+/// The selector is none.
+pub fn placement(written: &comity_api_kubefed::federated::Placement) -> Result<Placement, String> {
     let selector = match &written.selector {
         None => None,
         Some(selector) => Some(LabelSelector::from_object(selector).map_err(|e| format!("spec.placement.clusterSelector: {e}"))?),

@@ -113,3 +113,26 @@ async fn aggregated_discovery_lists_resources_and_marks_the_preferred_version() 
     assert_eq!(found.failed[0].0, "example.com/v1beta1");
     assert!(!found.of_kind(&comity_core::GroupVersionKind::new("example.com", "v1beta1", "Foo")).unwrap().namespaced);
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_http_2_is_talked_to_as_it_can() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let answer = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                let body = json!({"path": request.uri().path(), "version": format!("{:?}", request.version())}).to_string();
+                Ok::<_, std::convert::Infallible>(Response::new(http_body_util::Full::new(bytes::Bytes::from(body))))
+            });
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), answer);
+            tokio::spawn(connection);
+        }
+    });
+    let client = ClusterClient::new(wire::client(&kube::Config::new(url.parse().unwrap())).unwrap());
+    for _ in 0..2 {
+        let answer = client.get(&deployments(), "ns", "web").await.unwrap().unwrap();
+        assert_eq!(answer, json!({"path": "/apis/apps/v1/namespaces/ns/deployments/web", "version": "HTTP/1.1"}));
+    }
+    server.abort();
+}

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BinaryHeap, HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
@@ -26,6 +26,9 @@ pub(super) struct State {
     timers: BinaryHeap<Reverse<(Instant, Key)>>,
     /// The time that counts for a key; other entries of the heap are stale.
     due: HashMap<Key, Instant>,
+    /// Keys that rest, and whether they are wanted afterwards.
+    resting: HashMap<Key, Option<Priority>>,
+    rests: BinaryHeap<Reverse<(Instant, Key)>>,
     failures: HashMap<Key, u32>,
     turns: u64,
 }
@@ -35,6 +38,10 @@ impl State {
     pub(super) fn add(&mut self, key: Key, priority: Priority) -> bool {
         if let Some(again) = self.working.get_mut(&key) {
             *again = (*again).max(Some(priority));
+            return false;
+        }
+        if let Some(wanted) = self.resting.get_mut(&key).filter(|_| priority < Priority::User) {
+            *wanted = (*wanted).max(Some(priority));
             return false;
         }
         match self.waiting.get_mut(&key) {
@@ -59,8 +66,22 @@ impl State {
         earliest
     }
 
+    /// Until then the key is given out only for what is urgent. A key that rests already rests for as long as it did.
+    pub(super) fn rest(&mut self, key: Key, until: Instant) {
+        if let Entry::Vacant(place) = self.resting.entry(key) {
+            self.rests.push(Reverse((until, place.key().clone())));
+            place.insert(None);
+        }
+    }
+
     /// Makes keys ready whose time has come.
     pub(super) fn move_due(&mut self, now: Instant) {
+        while self.rests.peek().is_some_and(|Reverse((until, _))| *until <= now) {
+            let Some(Reverse((_, key))) = self.rests.pop() else { break };
+            if let Some(Some(priority)) = self.resting.remove(&key) {
+                self.add(key, priority);
+            }
+        }
         while self.next_due().is_some_and(|at| at <= now) {
             if let Some(Reverse((_, key))) = self.timers.pop() {
                 self.due.remove(&key);
@@ -69,8 +90,14 @@ impl State {
         }
     }
 
-    /// The earliest time; stale entries before it are dropped.
-    pub(super) fn next_due(&mut self) -> Option<Instant> {
+    /// When something is to be done by the clock.
+    pub(super) fn next_time(&mut self) -> Option<Instant> {
+        let rest = self.rests.peek().map(|Reverse((until, _))| *until);
+        self.next_due().into_iter().chain(rest).min()
+    }
+
+    /// The earliest timer; stale entries before it are dropped.
+    fn next_due(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, key))) = self.timers.peek() {
             if self.due.get(key) == Some(at) {
                 return Some(*at);

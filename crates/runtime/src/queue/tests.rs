@@ -123,3 +123,26 @@ async fn every_waiting_worker_is_woken_when_many_keys_come() {
     names.sort();
     assert_eq!(names, ["a", "b", "c"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_rests_is_given_out_once_afterwards_but_at_once_for_a_user() {
+    let queue = Queue::new();
+    let started = Instant::now();
+    queue.add(key("a"), Priority::Drift);
+    assert_eq!(next(&queue).await, "a");
+    queue.rest(key("a"), Duration::from_secs(3));
+    queue.add(key("a"), Priority::Drift);
+    queue.done(&key("a"));
+    queue.add(key("a"), Priority::Resync);
+    queue.rest(key("a"), Duration::from_secs(60));
+    assert_eq!(next(&queue).await, "a");
+    assert_eq!(started.elapsed().as_secs(), 3);
+    queue.rest(key("a"), Duration::from_secs(3));
+    queue.add(key("a"), Priority::User);
+    queue.done(&key("a"));
+    assert_eq!(next(&queue).await, "a");
+    assert_eq!(started.elapsed().as_secs(), 3);
+    queue.done(&key("a"));
+    let more = tokio::time::timeout(Duration::from_secs(600), next(&queue)).await;
+    assert!(more.is_err(), "what was wanted before the round was given out again");
+}

@@ -2,7 +2,13 @@
 
 mod connection;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use comity_pki::{Authority, ServerTls};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -19,6 +25,7 @@ pub struct Proxy {
     gate: Arc<Gate>,
     address: SocketAddr,
     ca: String,
+    accepted: Arc<AtomicUsize>,
     task: tokio::task::AbortHandle,
 }
 
@@ -46,10 +53,11 @@ impl Proxy {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let gate = Gate::new(upstream);
-        let server =
-            Server { gate: gate.clone(), address, right: acceptor(&authority)?, wrong: acceptor(&Authority::new("somebody else")?)? };
+        let accepted: Arc<AtomicUsize> = Arc::default();
+        let (right, wrong) = (acceptor(&authority)?, acceptor(&Authority::new("somebody else")?)?);
+        let server = Server { gate: gate.clone(), address, right, wrong, accepted: accepted.clone() };
         let task = tokio::spawn(server.run(listener)).abort_handle();
-        Ok(Self { gate, address, ca: authority.certificate_pem().to_owned(), task })
+        Ok(Self { gate, address, ca: authority.certificate_pem().to_owned(), accepted, task })
     }
 
     /// Where members are reached through it.
@@ -60,6 +68,11 @@ impl Proxy {
     /// The certificate (PEM) by which its clients know it.
     pub fn ca(&self) -> &str {
         &self.ca
+    }
+
+    /// Connections that were taken so far.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// The gate that every request passes.
@@ -85,6 +98,7 @@ struct Server {
     address: SocketAddr,
     right: TlsAcceptor,
     wrong: TlsAcceptor,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -121,6 +135,7 @@ impl Server {
                         Err(_) => return,
                     },
                     accepted = open.accept() => if let Ok((stream, _)) = accepted {
+                        self.accepted.fetch_add(1, Ordering::Relaxed);
                         let acceptor = if fault == Fault::WrongCertificate { &self.wrong } else { &self.right };
                         connections.spawn(connection::serve(self.gate.clone(), acceptor.clone(), stream, ice.current()));
                     },

@@ -1,6 +1,10 @@
 //! What the copy must say in one cluster: template, retention, overrides, label. The order is KubeFed's.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    collections::{BTreeSet, HashMap},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use comity_api_kubefed::{
@@ -26,18 +30,62 @@ pub struct Rendered {
 /// Paths that an override may not touch, with everything below.
 const FORBIDDEN: [&str; 4] = ["/metadata/namespace", "/metadata/name", "/metadata/generateName", "/kind"];
 
+/// Renders for many clusters: what is the same for all of them is rendered once.
+pub(crate) struct Pen<'a> {
+    pub seen: &'a Observed,
+    pub want: &'a Desired,
+    overrides: HashMap<&'a str, Vec<&'a ClusterOverrides>>,
+    plain: OnceCell<Rendered>,
+}
+
+impl<'a> Pen<'a> {
+    pub fn new(seen: &'a Observed, want: &'a Desired) -> Self {
+        let mut overrides: HashMap<&str, Vec<&ClusterOverrides>> = HashMap::new();
+        for entry in &want.overrides {
+            overrides.entry(&entry.cluster).or_default().push(entry);
+        }
+        Self { seen, want, overrides, plain: OnceCell::new() }
+    }
+
+    /// The content for one cluster.
+    pub fn render(&self, cluster: &str, copy: Option<&Copy>, autoscaler: &Autoscaler) -> Result<Cow<'_, Rendered>, Fault> {
+        let overrides = self.overrides.get(cluster).map_or(&[][..], Vec::as_slice);
+        let plain = overrides.is_empty() && !self.want.retain_replicas && *autoscaler == Autoscaler::None;
+        if let (true, Some(rendered)) = (plain, self.plain.get()) {
+            return Ok(Cow::Borrowed(rendered));
+        }
+        let rendered = write(self.seen, self.want, cluster, overrides, copy, autoscaler)?;
+        Ok(if plain { Cow::Borrowed(self.plain.get_or_init(|| rendered)) } else { Cow::Owned(rendered) })
+    }
+}
+
 /// The content for one cluster.
 ///
 /// # Errors
 /// The overrides for this cluster cannot be applied.
 pub fn render(seen: &Observed, want: &Desired, cluster: &str, copy: Option<&Copy>, autoscaler: &Autoscaler) -> Result<Rendered, Fault> {
+    Pen::new(seen, want).render(cluster, copy, autoscaler).map(Cow::into_owned)
+}
+
+fn write(
+    seen: &Observed,
+    want: &Desired,
+    cluster: &str,
+    overrides: &[&ClusterOverrides],
+    copy: Option<&Copy>,
+    autoscaler: &Autoscaler,
+) -> Result<Rendered, Fault> {
     let failed = |message: String| Fault::new("ApplyOverridesFailed", "ApplyOverridesFailed", message);
     let mut body = from_template(seen, &want.template);
     let live = copy.and_then(|copy| copy.replicas);
     if let (true, Some(live)) = (want.retain_replicas, live) {
         object::set(&mut body, &["spec", "replicas"], live.into());
     }
-    let overrides = only_entry(&want.overrides, cluster).map_err(failed)?;
+    let overrides = match overrides {
+        [] => None,
+        [only] => Some(*only),
+        _ => return Err(failed(format!("cluster {cluster:?} appears more than once"))),
+    };
     if let Some(overrides) = overrides {
         let shown = if seen.kind.target.is_confidential() { place } else { whole };
         apply(&mut body, overrides, cluster, shown).map_err(failed)?;
@@ -112,12 +160,6 @@ fn leave_replicas(body: &mut Value, copy: &Copy) {
         Some(live) => object::set(body, &["spec", "replicas"], live.into()),
         None => {}
     }
-}
-
-fn only_entry<'a>(all: &'a [ClusterOverrides], cluster: &str) -> Result<Option<&'a ClusterOverrides>, String> {
-    let mut entries = all.iter().filter(|entry| entry.cluster == cluster);
-    let first = entries.next();
-    if entries.next().is_some() { Err(format!("cluster {cluster:?} appears more than once")) } else { Ok(first) }
 }
 
 /// What an object of RBAC kinds may become in any cluster: the template, and the template with each cluster's overrides

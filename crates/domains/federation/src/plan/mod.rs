@@ -19,7 +19,7 @@ use comity_runtime::Cause;
 
 use crate::model::{Desired, Fault, MemberSeen, Observed};
 
-pub(crate) use content::variants;
+pub(crate) use content::{Pen, variants};
 pub use content::{Rendered, render};
 pub use removal::plan as removal;
 pub use safety::held_copies;
@@ -95,13 +95,13 @@ impl Verdict {
 /// Plans for an object that is not being deleted.
 pub fn plan(seen: &Observed, want: &Desired) -> Plan {
     let mut plan = Plan { finalizers: finalizer_missing(seen), ..Plan::default() };
-    let labels = seen.members.iter().map(|(name, member)| (name.clone(), member.labels.clone())).collect();
-    let placed = place(&want.placement, &labels, &want.namespace);
+    let placed = place(&want.placement, &seen.members, &want.namespace);
+    let pen = Pen::new(seen, want);
     warn(&mut plan, seen, want, &placed);
     for (name, decision) in &placed.decisions {
         let mut verdict = match seen.members.get(name) {
             None => Verdict { placed: true, ..Verdict::fault(Fault::new("ClusterNotJoined", "ClusterNotJoined", decision.reason.text())) },
-            Some(member) if decision.wanted => presence::wanted(seen, want, name, member),
+            Some(member) if decision.wanted => presence::wanted(&pen, name, member),
             Some(member) => safety::unwanted(seen, want, member),
         };
         verdict.because = decision.reason.text();

@@ -4,12 +4,12 @@ use comity_core::{labels, marks::object_name, object};
 use comity_fleet::Health;
 use comity_lane::{Apply, Copy, Holder, Job, Seen, copy::Hold};
 
-use super::{AUGMENTED, Note, Rendered, Verdict, render, urgency};
+use super::{AUGMENTED, Note, Pen, Rendered, Verdict, urgency};
 use crate::model::{Autoscaler, Desired, Fault, MemberSeen, NamespaceSeen, Observed};
 
 /// Decides for one member that is placed.
-pub(super) fn wanted(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -> Verdict {
-    let mut verdict = decide(seen, want, cluster, member);
+pub(super) fn wanted(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdict {
+    let mut verdict = decide(pen, cluster, member);
     verdict.placed = true;
     // what is due is done all the same: a write tells what is there
     if let (Some(why), None, Health::Ready) = (&member.behind, &verdict.fault, &member.health) {
@@ -20,7 +20,8 @@ pub(super) fn wanted(seen: &Observed, want: &Desired, cluster: &str, member: &Me
     verdict
 }
 
-fn decide(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -> Verdict {
+fn decide(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdict {
+    let (seen, want) = (pen.seen, pen.want);
     match &member.health {
         Health::Ready => {}
         // what runs there goes on running
@@ -42,13 +43,13 @@ fn decide(seen: &Observed, want: &Desired, cluster: &str, member: &MemberSeen) -
     if let Some(fault) = copy.and_then(|copy| not_ours_to_write(seen, copy)) {
         return Verdict::fault(fault);
     }
-    match render(seen, want, cluster, copy, &member.autoscaler) {
+    match pen.render(cluster, copy, &member.autoscaler) {
         Err(fault) => Verdict::fault(fault),
         // soon it is known whether an autoscaler sets the replicas
         Ok(rendered) if rendered.retained.is_some() && member.autoscaler == Autoscaler::Unread(String::new()) => Verdict::unread(),
         Ok(rendered) => {
             let retained = rendered.retained.clone();
-            let mut verdict = compare(seen, want, copy, rendered);
+            let mut verdict = compare(seen, want, copy, &rendered);
             verdict.notes.extend(retained.map(|message| Note { reason: "ReplicasRetained", message }));
             verdict.notes.extend(added(copy).map(|message| Note { reason: AUGMENTED, message }));
             verdict
@@ -79,7 +80,7 @@ fn not_ours_to_write(seen: &Observed, copy: &Copy) -> Option<Fault> {
     }
 }
 
-fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: Rendered) -> Verdict {
+fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: &Rendered) -> Verdict {
     let replicas = object::int_at(&rendered.object, &["spec", "replicas"]).or(copy.and_then(|c| c.replicas));
     let hold = copy.and_then(own_hold);
     let same_owner = hold.is_some_and(|h| h.owner_uid == *object::uid(&seen.object) && h.epoch == seen.hub.epoch);
@@ -89,7 +90,7 @@ fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: Rende
     // the mark of an unchanged content stays as it is, so that an edit elsewhere writes nothing here
     let generation =
         hold.filter(|h| same_owner && h.content == rendered.content).map_or(object::generation(&seen.object), |h| h.generation);
-    let mut object = rendered.object;
+    let mut object = rendered.object.clone();
     content_mark(seen, generation, rendered.content).put_on(&mut object);
     let apply = Apply {
         object,

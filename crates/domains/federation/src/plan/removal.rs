@@ -1,15 +1,18 @@
 //! The federated object is being deleted: its copies go, or are released, and then its finalizer.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use comity_api_kubefed::{federated::ClusterEntry, keys};
+use comity_api_kubefed::keys;
 use comity_core::object;
 use comity_fleet::Health;
 use comity_lane::{Job, Release, Seen};
 use comity_runtime::Cause;
 
 use super::{Plan, Verdict, safety, settle, sooner};
-use crate::model::{Deletion, Fault, MemberSeen, Observed, OnUnreachable, Progress};
+use crate::{
+    model::{Deletion, Fault, MemberSeen, Observed, OnUnreachable, Progress},
+    status,
+};
 
 /// Plans for an object with a deletion timestamp.
 pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
@@ -19,8 +22,9 @@ pub fn plan(seen: &Observed, deletion: &Deletion) -> Plan {
         return plan;
     }
     let mut all_gone = true;
+    let told: HashSet<&str> = status::told(&seen.object).collect();
     for (name, member) in &seen.members {
-        let Some(mut verdict) = decide(seen, deletion, name, member) else { continue };
+        let Some(mut verdict) = decide(seen, deletion, &told, name, member) else { continue };
         verdict.because = "the federated object is being deleted";
         match waits_for(seen, deletion, member, &verdict) {
             Some(Duration::ZERO) => plan.deferred.push(name.clone()),
@@ -50,7 +54,7 @@ fn waits_for(seen: &Observed, deletion: &Deletion, member: &MemberSeen, verdict:
 }
 
 /// `None` when the member holds nothing of this object.
-fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen) -> Option<Verdict> {
+fn decide(seen: &Observed, deletion: &Deletion, told: &HashSet<&str>, name: &str, member: &MemberSeen) -> Option<Verdict> {
     let answers = member.health == Health::Ready;
     if !answers && deletion.unreachable == OnUnreachable::Orphan {
         return None;
@@ -68,8 +72,7 @@ fn decide(seen: &Observed, deletion: &Deletion, name: &str, member: &MemberSeen)
         return Some(Verdict { pending: Some(since), ..Verdict::default() });
     }
     // a member that was told to have a copy may have one that nobody has seen; without a status nobody knows who was
-    let told = ClusterEntry::of(&seen.object);
-    if !told.is_empty() && !told.iter().any(|entry| entry.name == name) {
+    if !told.is_empty() && !told.contains(name) {
         return None;
     }
     match (&member.copy, &member.health) {

@@ -3,7 +3,7 @@
 use comity_api_kubefed::federated::ClusterEntry;
 use comity_core::{Value, condition, json, object};
 
-use super::health::Counts;
+use super::{health::Counts, some_of};
 use crate::{
     model::{NamespaceSeen, Observed},
     plan::{AUGMENTED, CONTESTED, Plan, Verdict},
@@ -19,7 +19,7 @@ struct Line {
 /// The conditions of a planned object.
 pub(super) fn of(seen: &Observed, plan: &Plan, entries: &[ClusterEntry], counts: &Counts, now: &str) -> Value {
     let faults: Vec<&ClusterEntry> = entries.iter().filter(|e| !e.status.is_empty()).collect();
-    let named = faults.iter().map(|e| format!("{} {}", e.name, e.status)).collect::<Vec<_>>().join(", ");
+    let named = some_of(faults.iter().map(|e| format!("{} {}", e.name, e.status)).collect());
     let strict = seen.namespace == NamespaceSeen::Strict;
     let mut lines = vec![match (strict, faults.is_empty()) {
         (true, _) => Line { kind: "Propagation", status: false, reason: "NamespaceNotFederated", message: String::new() },
@@ -33,7 +33,7 @@ pub(super) fn of(seen: &Observed, plan: &Plan, entries: &[ClusterEntry], counts:
             .filter(|e| !matches!(e.status.as_str(), "Pending" | "WaitingForRemoval" | "DeletionHeld"))
             .map(|e| format!("{} {}", e.name, e.status))
             .collect();
-        lines.extend(workload(&broken.join(", "), counts));
+        lines.extend(workload(&some_of(broken), counts));
     }
     lines.extend(others(plan));
     write(seen, lines, now)
@@ -63,11 +63,11 @@ fn workload(named: &str, counts: &Counts) -> [Line; 3] {
     [
         match counts.lacking.as_slice() {
             [] => line("Available", true, "AllReplicasAvailable", String::new()),
-            lacking => line("Available", false, "ReplicasUnavailable", lacking.join(", ")),
+            lacking => line("Available", false, "ReplicasUnavailable", some_of(lacking.to_vec())),
         },
         match counts.rolling.as_slice() {
             [] => line("Progressing", false, "RolledOut", String::new()),
-            rolling => line("Progressing", true, "RollingOut", rolling.join(", ")),
+            rolling => line("Progressing", true, "RollingOut", some_of(rolling.to_vec())),
         },
         match named {
             "" => line("Degraded", false, "AsExpected", String::new()),

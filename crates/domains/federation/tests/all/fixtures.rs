@@ -167,7 +167,8 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
         _ if facts["unprobed"] == true => Health::Unknown,
         _ => Health::Ready,
     };
-    let labels = facts["labels"].as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect();
+    let labels =
+        Arc::new(facts["labels"].as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect());
     let closed = facts["closed"].as_str().map(|why| Closed::HubBehind(why.into()));
     let autoscaler = match &facts["autoscaler"] {
         Value::Null => Autoscaler::None,

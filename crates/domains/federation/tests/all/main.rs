@@ -3,6 +3,7 @@
 
 mod adoption;
 mod audit;
+mod connections;
 mod drift;
 mod fixtures;
 mod guard;

@@ -7,7 +7,7 @@ use comity_core::{json, object};
 use comity_federation::{
     model::{Autoscaler, FederatedType, Hub, MemberSeen, NamespaceSeen, Observed, Progress},
     plan::{self, Plan},
-    validate,
+    status, validate,
 };
 use comity_fleet::Health;
 use comity_lane::{
@@ -53,7 +53,7 @@ fn member() -> impl Strategy<Value = MemberSeen> {
     ];
     let autoscaler = prop_oneof![4 => Just(Autoscaler::None), 1 => Just(Autoscaler::Named("hpa".to_owned())), 1 => Just(Autoscaler::Unread("why".to_owned()))];
     (health, copy(), any::<bool>(), autoscaler).prop_map(|(health, copy, east, autoscaler)| MemberSeen {
-        labels: BTreeMap::from([("east".to_owned(), east.to_string())]),
+        labels: Arc::new(BTreeMap::from([("east".to_owned(), east.to_string())])),
         silent_for: std::time::Duration::ZERO,
         health,
         copy,
@@ -165,6 +165,36 @@ proptest! {
         let again = planned(&done);
         let left: Vec<_> = again.verdicts.iter().filter(|(_, v)| v.job.is_some()).map(|(name, v)| format!("{name} {:?}", v.job)).collect();
         prop_assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn members_that_an_object_does_not_concern_change_nothing(seen in observed(), told in proptest::collection::btree_set("cluster[1-6]", 0..4)) {
+        let mut seen = seen;
+        let placement = validate::desired(&seen).unwrap().placement;
+        let mut fewer = seen.clone();
+        fewer.members.retain(|name, member| {
+            comity_placement::selects(&placement, name, &member.labels) || matches!(member.copy, Seen::Present(_))
+        });
+        let said = |seen: &Observed, plan: &Plan| {
+            let jobs: Vec<_> = plan.verdicts.iter().filter_map(|(name, v)| Some((name.clone(), v.job.as_ref()?.fingerprint()))).collect();
+            (jobs, plan.finalizers.clone(), status::report(seen, plan, "T"))
+        };
+        prop_assert_eq!(said(&seen, &planned(&seen)), said(&fewer, &planned(&fewer)));
+        // of an object that goes, those that were told to have a copy count too
+        let entries: Vec<_> = told.iter().map(|name| json!({"name": name})).collect();
+        for seen in [&mut seen, &mut fewer] {
+            let object = Arc::make_mut(&mut seen.object);
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            object["metadata"]["finalizers"] = json!(["kubefed.io/sync-controller"]);
+            object["status"] = json!({"clusters": entries.clone()});
+        }
+        for (name, member) in &seen.members {
+            if told.is_empty() || told.contains(name) {
+                fewer.members.insert(name.clone(), member.clone());
+            }
+        }
+        let removed = |seen: &Observed| said(seen, &plan::removal(seen, &validate::deletion(seen).unwrap()));
+        prop_assert_eq!(removed(&seen), removed(&fewer));
     }
 
     #[test]
