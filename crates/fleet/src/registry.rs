@@ -7,7 +7,7 @@ use std::{
 
 use comity_api_kubefed::{KubeFedConfig, cluster, keys};
 use comity_core::{GroupVersionResource, Value, object};
-use comity_lane::{Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Standing, Target, lane::OnReport};
+use comity_lane::{Backlog, Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Standing, Target, lane::OnReport};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
@@ -79,6 +79,8 @@ pub struct Fleet {
 
 struct Inner {
     options: FleetOptions,
+    /// Of all members' lanes.
+    backlog: Backlog,
     identity: Arc<Identity>,
     members: RwLock<Arc<BTreeMap<String, Arc<Member>>>>,
     tasks: Mutex<BTreeMap<String, (watch::Sender<Input>, Tasks)>>,
@@ -125,6 +127,7 @@ impl Fleet {
         let identity = Identity::new(o.hub.clone(), o.hub_id.clone(), o.namespace.clone(), o.epoch, o.instance.clone(), o.lease);
         let inner = Arc::new(Inner {
             options,
+            backlog: Backlog::default(),
             identity: Arc::new(identity),
             members: RwLock::default(),
             tasks: Mutex::default(),
@@ -410,6 +413,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
         cluster: name.into(),
         epoch: inner.options.epoch,
         concurrency: inner.options.concurrency,
+        backlog: inner.backlog.clone(),
         on_report: inner.options.on_report.clone(),
         on_silence: Arc::new(move || on_silence.notify_one()),
         on_standing: on_standing(inner, name),

@@ -3,6 +3,7 @@
 //! The lane keeps nothing of what is wanted in the long run: a job that ended is forgotten, a job that failed is
 //! remembered until the next one of the same copy. Whoever wants something asks again; the same job twice is one job.
 
+mod backlog;
 mod contest;
 mod queue;
 
@@ -21,6 +22,7 @@ use crate::{
     job::{Done, Failure, Job, Notes, Runner, Step, Trouble},
     target::Target,
 };
+pub use backlog::Backlog;
 use queue::State;
 
 /// How urgent a job is; user edits go first.
@@ -86,6 +88,8 @@ pub struct LaneOptions {
     pub epoch: u64,
     /// Jobs at a time.
     pub concurrency: usize,
+    /// How many jobs may wait.
+    pub backlog: Backlog,
     /// Told of every job that ended.
     pub on_report: OnReport,
     /// Told when the member did not answer, so that its health is looked at now.
@@ -112,7 +116,7 @@ struct Inner {
 impl Lane {
     /// A lane without a connection: jobs wait.
     pub fn new(options: LaneOptions) -> Self {
-        let (client, fence, state) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (client, fence, state) = (RwLock::default(), Mutex::default(), Mutex::new(State::new(options.backlog.clone())));
         Self { inner: Arc::new(Inner { options, client, fence, state, round: watch::Sender::new(0) }) }
     }
 
@@ -201,6 +205,8 @@ impl Lane {
     }
 
     /// Wants a job done. A job of the same copy that still waits is replaced; one that failed is not repeated before its time.
+    ///
+    /// Where too many wait already only the wish is remembered: the listener is told when there is room, and asks again.
     pub fn submit(&self, copies: &Arc<Copies>, namespace: &str, name: &str, job: Job, urgency: Urgency) {
         let accepted = self.inner.state.lock().submit(copies, namespace, name, job, urgency, Instant::now());
         if accepted {
@@ -221,7 +227,7 @@ impl Lane {
         }
     }
 
-    /// Jobs that wait or run.
+    /// Jobs that wait, for room too, or run.
     pub fn pending(&self) -> usize {
         self.inner.state.lock().pending()
     }
@@ -263,6 +269,12 @@ impl Lane {
         }
     }
 
+    /// Tells copies whose jobs found no room that there is room now.
+    fn call_back(&self) {
+        let told = self.inner.state.lock().come_back();
+        told.iter().for_each(|told| told.copies.touch(&told.namespace, &told.name));
+    }
+
     fn pump_after(&self, pause: Duration) {
         let lane = self.clone();
         tokio::spawn(async move {
@@ -276,6 +288,7 @@ impl Lane {
         let (copies, namespace, name) = (work.copies.clone(), work.namespace.clone(), work.name.clone());
         self.inner.state.lock().given_up(&work);
         copies.touch(&namespace, &name);
+        self.call_back();
         self.pump();
     }
 
@@ -283,7 +296,7 @@ impl Lane {
     fn refuse(&self, closed: &Closed) {
         loop {
             let next = self.inner.state.lock().next(usize::MAX, Instant::now());
-            let Some(work) = next else { return };
+            let Some(work) = next else { return self.call_back() };
             let step = match &work.job {
                 Job::Apply(_) => Step::Update,
                 Job::Delete(_) => Step::Delete,
@@ -346,6 +359,7 @@ impl Lane {
         (self.inner.options.on_report)(&report);
         // success has told the listener through the index; a failure, and a second job that waited, are told here
         copies.touch(&report.namespace, &report.name);
+        self.call_back();
     }
 }
 

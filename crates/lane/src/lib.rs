@@ -24,5 +24,5 @@ pub use copy::{Copy, Holder};
 pub use facts::{Facts, Knowledge};
 pub use fence::{Closed, Standing, Tenure};
 pub use job::{Apply, Delete, Done, Failure, Job, Release, Step, Trouble};
-pub use lane::{Attempt, Lane, LaneOptions, Report, Urgency};
+pub use lane::{Attempt, Backlog, Lane, LaneOptions, Report, Urgency};
 pub use target::Target;

@@ -180,7 +180,8 @@ impl Federation {
     /// others' news back.
     fn waits_for_unread(&self, key: &Key, plan: &Plan, user: bool, wake: &mut Option<Duration>) -> bool {
         let mut unread = self.unread.lock();
-        if !plan.verdicts.values().any(|v| v.unread) {
+        let unknown = |verdict: &plan::Verdict| verdict.unread && (user || !verdict.is_compared_later());
+        if !plan.verdicts.values().any(unknown) {
             unread.remove(key);
             return false;
         }
@@ -360,7 +361,7 @@ pub(crate) fn gather_for(clusters: usize) -> Duration {
 /// on a busy machine does not tell every object as pending and then as it was.
 fn settling(plan: &Plan, user: bool, clusters: usize, wake: &mut Option<Duration>) -> bool {
     let patience = if user { gather_for(clusters) } else { CAUGHT_UP };
-    let youngest = plan.verdicts.values().filter_map(|v| v.pending).filter(|since| *since < patience).min();
+    let youngest = plan.verdicts.values().filter(|v| !v.unread).filter_map(|v| v.pending).filter(|since| *since < patience).min();
     match youngest {
         Some(since) => {
             sooner(wake, patience.saturating_sub(since));

@@ -3,20 +3,28 @@
 mod conditions;
 mod health;
 
+use std::collections::BTreeMap;
+
 use comity_api_kubefed::federated::ClusterEntry;
 use comity_core::{Value, json, object};
-use comity_lane::Seen;
+use comity_lane::{Seen, Urgency};
 
-use crate::{model::Observed, plan::Plan, validate::Problem};
+use crate::{
+    model::Observed,
+    plan::{Plan, Verdict, urgency},
+    validate::Problem,
+};
 use health::Counts;
 
 /// Above so many clusters the members' own status stays where it is.
 const REMOTE_STATUS_LIMIT: usize = 20;
+
 /// The status of an object whose plan was made.
 pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
     let mut entries = Vec::new();
     let mut counts = Counts::default();
     let (mut placed, mut in_sync) = (0_usize, 0_usize);
+    let known = if plan.verdicts.values().any(Verdict::is_compared_later) { stored(seen) } else { BTreeMap::new() };
     let few = plan.verdicts.values().filter(|v| v.placed).count() <= REMOTE_STATUS_LIMIT;
     for (name, verdict) in &plan.verdicts {
         placed += usize::from(verdict.placed);
@@ -31,6 +39,9 @@ pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
             entry.message.clone_from(&fault.message);
         } else if !verdict.placed {
             "WaitingForRemoval".clone_into(&mut entry.status);
+        } else if let Some(known) = known.get(name).filter(|_| verdict.is_compared_later()) {
+            in_sync += usize::from(known.status.is_empty());
+            (entry.status, entry.reason, entry.message) = (known.status.clone(), known.reason.clone(), known.message.clone());
         } else if verdict.pending.is_some() || verdict.unread {
             "Pending".clone_into(&mut entry.status);
             (if verdict.unread { "NotReadYet" } else { "WriteUnderWay" }).clone_into(&mut entry.reason);
@@ -52,6 +63,12 @@ pub fn report(seen: &Observed, plan: &Plan, now: &str) -> Value {
     }
     let conditions = conditions::of(seen, plan, &entries, &counts, now);
     assemble(seen, conditions, entries, &counts, (in_sync, placed))
+}
+
+/// What the stored status says of each cluster, if the object was not edited since: it stands until it is known better.
+fn stored(seen: &Observed) -> BTreeMap<String, ClusterEntry> {
+    let entries = if urgency(seen) == Urgency::User { Vec::new() } else { ClusterEntry::of(&seen.object) };
+    entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect()
 }
 
 /// The status of an object that cannot be planned: what was seen of its clusters stays.

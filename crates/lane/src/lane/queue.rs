@@ -8,7 +8,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Attempt, Urgency, contest::Contests, pauses};
+use super::{
+    Attempt, Urgency,
+    backlog::{Backlog, Folded, is_large},
+    contest::Contests,
+    pauses,
+};
 use crate::{
     arbitrate::Refusal,
     backoff::Backoff,
@@ -16,6 +21,11 @@ use crate::{
     job::{Done, Failure, Job, Step, Trouble},
     owned::compare::Difference,
 };
+
+/// Jobs behind so many others are folded while they wait.
+const FOLDED: usize = 32;
+/// Tables of fewer entries are not made smaller.
+const SLIM: usize = 1024;
 
 /// The identity of a copy within its member: the index that holds it, namespace, name.
 pub(super) type Place = (usize, Box<str>, Box<str>);
@@ -26,24 +36,52 @@ pub(super) struct Work {
     pub namespace: Box<str>,
     pub name: Box<str>,
     pub job: Job,
+    fingerprint: u64,
     urgency: Urgency,
     since: Instant,
 }
 
-#[derive(Default)]
+/// A copy whose listener is to be told.
+pub(super) struct Told {
+    pub copies: Arc<Copies>,
+    pub namespace: Box<str>,
+    pub name: Box<str>,
+}
+
 pub(super) struct State {
     slots: HashMap<Place, Slot>,
     ready: [VecDeque<Place>; 3],
+    /// Large jobs that wait, by urgency.
+    waiting: [usize; 3],
+    /// Copies whose job found no room, by urgency; entries that no slot knows of are stale.
+    outside: [VecDeque<Told>; 3],
     running: usize,
     silence: Option<Silence>,
     contests: Contests,
+    backlog: Backlog,
 }
 
 #[derive(Default)]
 struct Slot {
-    waiting: Option<Work>,
+    waiting: Option<Box<Waiting>>,
     running: Option<(u64, Instant)>,
-    failed: Option<Failed>,
+    /// There was no room for this job, since then.
+    outside: Option<(u64, Instant)>,
+    failed: Option<Box<Failed>>,
+}
+
+impl Slot {
+    fn is_used(&self) -> bool {
+        self.waiting.is_some() || self.running.is_some() || self.outside.is_some() || self.failed.is_some()
+    }
+}
+
+struct Waiting {
+    copies: Arc<Copies>,
+    job: Folded,
+    fingerprint: u64,
+    urgency: Urgency,
+    since: Instant,
 }
 
 struct Failed {
@@ -69,14 +107,27 @@ impl Work {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        self.backlog.shrink(self.waiting.iter().sum());
+    }
+}
+
 impl State {
-    /// Whether the job is new.
+    pub fn new(backlog: Backlog) -> Self {
+        let (slots, ready, outside) = Default::default();
+        Self { slots, ready, waiting: [0; 3], outside, running: 0, silence: None, contests: Contests::default(), backlog }
+    }
+
+    /// Whether the job is new and waits now.
     pub fn submit(&mut self, copies: &Arc<Copies>, namespace: &str, name: &str, job: Job, urgency: Urgency, now: Instant) -> bool {
         let place = place(copies, namespace, name);
         let fingerprint = job.fingerprint();
+        let large = is_large(&job);
+        let waits = self.running + self.ready.iter().map(VecDeque::len).sum::<usize>() >= FOLDED;
+        let has_room = !large || self.backlog.has_room(self.waiting[urgency as usize]);
         let slot = self.slots.entry(place.clone()).or_default();
-        let same = |waiting: &Work| waiting.job.fingerprint() == fingerprint;
-        if slot.waiting.as_ref().is_some_and(same) {
+        if slot.waiting.as_ref().is_some_and(|waiting| waiting.fingerprint == fingerprint) {
             return false;
         }
         if slot.waiting.is_none() && slot.running.is_some_and(|(running, _)| running == fingerprint) {
@@ -87,12 +138,45 @@ impl State {
         {
             return false;
         }
+        if slot.waiting.is_none() && !has_room {
+            let known = slot.outside.is_some();
+            slot.outside = Some((fingerprint, slot.outside.map_or(now, |(_, since)| since)));
+            if !known {
+                let told = Told { copies: copies.clone(), namespace: namespace.into(), name: name.into() };
+                self.outside[urgency as usize].push_back(told);
+            }
+            return false;
+        }
         let queued = slot.waiting.is_some();
-        slot.waiting = Some(Work { copies: copies.clone(), namespace: namespace.into(), name: name.into(), job, urgency, since: now });
-        if !queued && slot.running.is_none() {
+        let is_running = slot.running.is_some();
+        slot.outside = None;
+        if let Some(before) = slot.waiting.take() {
+            self.uncount(&before);
+        }
+        let job = Folded::of(job, waits);
+        let waiting = Waiting { copies: copies.clone(), job, fingerprint, urgency, since: now };
+        self.put(&place, Box::new(waiting));
+        if !queued && !is_running {
             self.ready[urgency as usize].push_back(place);
         }
         true
+    }
+
+    fn put(&mut self, place: &Place, waiting: Box<Waiting>) {
+        if waiting.job.is_large() {
+            self.waiting[waiting.urgency as usize] += 1;
+            self.backlog.grow();
+        }
+        if let Some(slot) = self.slots.get_mut(place) {
+            slot.waiting = Some(waiting);
+        }
+    }
+
+    fn uncount(&mut self, waiting: &Waiting) {
+        if waiting.job.is_large() {
+            self.waiting[waiting.urgency as usize] -= 1;
+            self.backlog.shrink(1);
+        }
     }
 
     /// The next job that may begin.
@@ -106,12 +190,53 @@ impl State {
         while self.running < limit {
             let place = self.ready.iter_mut().rev().find_map(VecDeque::pop_front)?;
             let Some(slot) = self.slots.get_mut(&place).filter(|slot| slot.running.is_none()) else { continue };
-            let Some(work) = slot.waiting.take() else { continue };
-            slot.running = Some((work.job.fingerprint(), work.since));
+            let Some(waiting) = slot.waiting.take() else { continue };
+            slot.running = Some((waiting.fingerprint, waiting.since));
             self.running += 1;
-            return Some(work);
+            self.uncount(&waiting);
+            let Waiting { copies, job, fingerprint, urgency, since } = *waiting;
+            let (_, namespace, name) = place;
+            return Some(Work { copies, namespace, name, job: job.unfold(), fingerprint, urgency, since });
         }
         None
+    }
+
+    /// Copies whose jobs found no room and may come back now.
+    pub fn come_back(&mut self) -> Vec<Told> {
+        let mut told = Vec::new();
+        for (waiting, outside) in self.waiting.iter().zip(&mut self.outside).rev() {
+            let mut free = self.backlog.free(*waiting);
+            while free > 0 {
+                let Some(next) = outside.pop_front() else { break };
+                let place = place(&next.copies, &next.namespace, &next.name);
+                let Some(slot) = self.slots.get_mut(&place) else { continue };
+                if slot.outside.take().is_none() {
+                    continue;
+                }
+                if !slot.is_used() {
+                    self.slots.remove(&place);
+                }
+                told.push(next);
+                free -= 1;
+            }
+            if outside.is_empty() {
+                outside.shrink_to_fit();
+            }
+        }
+        self.slim();
+        told
+    }
+
+    /// Gives the memory of many slots back once few are left.
+    fn slim(&mut self) {
+        if self.slots.capacity() > SLIM && self.slots.len() * 8 < self.slots.capacity() {
+            self.slots.shrink_to(self.slots.len() * 2);
+        }
+        for ready in &mut self.ready {
+            if ready.capacity() > SLIM && ready.len() * 8 < ready.capacity() {
+                ready.shrink_to(ready.len() * 2);
+            }
+        }
     }
 
     /// A job ended, well or not. Returns how long a contest about the copy goes on, if there is one.
@@ -132,23 +257,23 @@ impl State {
             Ok(done) => {
                 slot.failed = None;
                 if let (Done::Updated, Some(difference)) = (done, repaired) {
-                    contest = self.contests.repaired(&place, work.job.fingerprint(), difference, now);
+                    contest = self.contests.repaired(&place, work.fingerprint, difference, now);
                 }
             }
             Err(failure) => {
                 let (first, most) = pauses(&failure);
-                let fingerprint = work.job.fingerprint();
+                let fingerprint = work.fingerprint;
                 let mut pauses = match slot.failed.take() {
                     Some(before) if before.fingerprint == fingerprint => before.pauses,
                     _ => Backoff::new(first, most),
                 };
                 let retry_at = now + pauses.next_pause().max(failure.overload().unwrap_or_default());
-                slot.failed = Some(Failed { fingerprint, failure, retry_at, pauses, copies: work.copies.clone() });
+                slot.failed = Some(Box::new(Failed { fingerprint, failure, retry_at, pauses, copies: work.copies.clone() }));
             }
         }
         match &slot.waiting {
             Some(waiting) => self.ready[waiting.urgency as usize].push_back(place),
-            None if slot.failed.is_none() => drop(self.slots.remove(&place)),
+            None if !slot.is_used() => drop(self.slots.remove(&place)),
             None => {}
         }
         contest
@@ -160,9 +285,15 @@ impl State {
         let place = work.place();
         if let Some(slot) = self.slots.get_mut(&place) {
             slot.running = None;
-            let work = slot.waiting.take().unwrap_or(work);
-            self.ready[work.urgency as usize].push_front(place);
-            slot.waiting = Some(work);
+            match &slot.waiting {
+                Some(newer) => self.ready[newer.urgency as usize].push_front(place),
+                None => {
+                    let Work { copies, job, fingerprint, urgency, since, .. } = work;
+                    let waiting = Waiting { copies, job: Folded::of(job, true), fingerprint, urgency, since };
+                    self.put(&place, Box::new(waiting));
+                    self.ready[urgency as usize].push_front(place);
+                }
+            }
         }
         let silence = self
             .silence
@@ -181,7 +312,7 @@ impl State {
         slot.running = None;
         match &slot.waiting {
             Some(waiting) => self.ready[waiting.urgency as usize].push_back(place),
-            None if slot.failed.is_none() => drop(self.slots.remove(&place)),
+            None if !slot.is_used() => drop(self.slots.remove(&place)),
             None => {}
         }
     }
@@ -199,12 +330,15 @@ impl State {
 
     pub fn clear(&mut self) {
         self.ready.iter_mut().for_each(VecDeque::clear);
+        self.outside.iter_mut().for_each(VecDeque::clear);
         self.slots.retain(|_, slot| {
-            slot.waiting = None;
-            slot.failed = None;
+            (slot.waiting, slot.outside, slot.failed) = (None, None, None);
             slot.running.is_some()
         });
+        self.backlog.shrink(self.waiting.iter().sum());
+        self.waiting = [0; 3];
         self.silence = None;
+        self.slim();
     }
 
     pub fn attempt(&self, copies: &Arc<Copies>, namespace: &str, name: &str, now: Instant) -> Option<Attempt> {
@@ -215,9 +349,12 @@ impl State {
         }
         let slot = self.slots.get(&place)?;
         if let Some(work) = &slot.waiting {
-            return Some(Attempt::Pending { fingerprint: work.job.fingerprint(), since: work.since });
+            return Some(Attempt::Pending { fingerprint: work.fingerprint, since: work.since });
         }
         if let Some((fingerprint, since)) = slot.running {
+            return Some(Attempt::Pending { fingerprint, since });
+        }
+        if let Some((fingerprint, since)) = slot.outside {
             return Some(Attempt::Pending { fingerprint, since });
         }
         let failed = slot.failed.as_ref()?;
@@ -230,11 +367,11 @@ impl State {
         self.slots.retain(|(_, at, name), slot| {
             let missing = |failed: &Failed| matches!(failed.failure.trouble, Trouble::NamespaceMissing);
             if **at == *namespace
-                && let Some(failed) = slot.failed.take_if(|failed| missing(failed))
+                && let Some(failed) = slot.failed.take_if(|failed| missing(failed)).map(|failed| *failed)
             {
                 freed.push((failed.copies, name.clone()));
             }
-            slot.failed.is_some() || slot.waiting.is_some() || slot.running.is_some()
+            slot.is_used()
         });
         freed
     }
@@ -244,11 +381,11 @@ impl State {
         let fenced = |failed: &Failed| matches!(failed.failure.trouble, Trouble::Refused(Refusal::Fenced(_)));
         self.slots.retain(|_, slot| {
             slot.failed.take_if(|failed| fenced(failed));
-            slot.failed.is_some() || slot.waiting.is_some() || slot.running.is_some()
+            slot.is_used()
         });
     }
 
     pub fn pending(&self) -> usize {
-        self.running + self.slots.values().filter(|slot| slot.waiting.is_some()).count()
+        self.running + self.slots.values().filter(|slot| slot.waiting.is_some() || slot.outside.is_some()).count()
     }
 }

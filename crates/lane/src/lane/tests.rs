@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     arbitrate::{Adopt, Refusal},
     client::DeleteOptions,
-    copies::Seen,
+    copies::{OnCopy, Seen},
     copy::tests::{mark, target},
     job::{Apply, Delete},
 };
@@ -108,9 +108,14 @@ struct Bench {
     lane: Lane,
     copies: Arc<Copies>,
     reports: mpsc::UnboundedReceiver<String>,
+    touched: Arc<Mutex<Vec<String>>>,
 }
 
 fn bench() -> Bench {
+    bench_with(Backlog::default())
+}
+
+fn bench_with(backlog: Backlog) -> Bench {
     let api = Arc::new(Api::default());
     api.namespace.store(true, Ordering::SeqCst);
     let (tell, reports) = mpsc::unbounded_channel();
@@ -118,6 +123,7 @@ fn bench() -> Bench {
         cluster: "c".into(),
         epoch: 3,
         concurrency: 2,
+        backlog,
         on_report: Arc::new(move |report| {
             let result = match &report.result {
                 Ok(done) => format!("{done:?}"),
@@ -130,8 +136,11 @@ fn bench() -> Bench {
     });
     lane.lease(Tenure::Unguarded);
     lane.connect(Some(api.client()));
-    let copies = Copies::new(Arc::new(target()), "h".into(), Arc::new(|_, _| {}), Arc::new(|| {}));
-    Bench { api, lane, copies, reports }
+    let touched: Arc<Mutex<Vec<String>>> = Arc::default();
+    let tell = touched.clone();
+    let on_copy: OnCopy = Arc::new(move |_: &str, name: &str| tell.lock().push(name.to_owned()));
+    let copies = Copies::new(Arc::new(target()), "h".into(), on_copy, Arc::new(|| {}));
+    Bench { api, lane, copies, reports, touched }
 }
 
 fn config_map(name: &str, text: &str) -> Value {
@@ -259,6 +268,54 @@ async fn a_silent_member_is_asked_by_one_job_at_a_time_and_loses_none() {
     let mut reports = vec![bench.report().await, bench.report().await, bench.report().await, bench.report().await];
     reports.sort();
     assert_eq!(reports, ["a Created", "b Created", "c Created", "d Created"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_room_is_called_back_when_there_is_some_and_does_not_stand_in_the_way_of_an_edit() {
+    let mut bench = bench_with(Backlog::new(2, 100));
+    let hold = Arc::new(Notify::new());
+    *bench.api.hold.lock() = Some(hold.clone());
+    let routine = |name: &str| bench.lane.submit(&bench.copies, "ns", name, apply(name, "v", None), Urgency::Resync);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        routine(name);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.lane.pending(), 6, "those without room are pending too");
+    assert!(matches!(bench.lane.attempt(&bench.copies, "ns", "f"), Some(Attempt::Pending { .. })));
+    bench.submit("edited", apply("edited", "v", None));
+    bench.touched.lock().clear();
+    *bench.api.hold.lock() = None;
+    hold.notify_waiters();
+    let mut reports = Vec::new();
+    for _ in 0..5 {
+        reports.push(bench.report().await);
+    }
+    assert_eq!(reports[2], "edited Created");
+    assert!(bench.lane.attempt(&bench.copies, "ns", "f").is_none());
+    for name in ["e", "f"] {
+        assert!(bench.touched.lock().iter().any(|told| told == name), "{name} was not called back");
+        bench.lane.submit(&bench.copies, "ns", name, apply(name, "v", None), Urgency::Resync);
+        assert_eq!(bench.report().await, format!("{name} Created"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waited_behind_many_says_what_it_said() {
+    let mut bench = bench();
+    let hold = Arc::new(Notify::new());
+    *bench.api.hold.lock() = Some(hold.clone());
+    for number in 0..100 {
+        let name = format!("n{number}");
+        bench.submit(&name, apply(&name, "v", None));
+        tokio::task::yield_now().await;
+    }
+    bench.api.namespace.store(false, Ordering::SeqCst);
+    *bench.api.hold.lock() = None;
+    hold.notify_waiters();
+    for _ in 0..100 {
+        assert!(bench.report().await.ends_with("Created"));
+    }
+    assert_eq!(bench.api.objects.lock()["n99"]["data"]["k"], "v");
 }
 
 #[tokio::test(start_paused = true)]

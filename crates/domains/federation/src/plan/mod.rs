@@ -87,6 +87,11 @@ impl Verdict {
         Self { unread: true, ..Self::default() }
     }
 
+    /// An earlier process left the copy with this content: whether it still has it is about to be looked at.
+    pub fn is_compared_later(&self) -> bool {
+        self.unread && self.pending.is_some()
+    }
+
     fn fault(fault: Fault) -> Self {
         Self { fault: Some(fault), ..Self::default() }
     }

@@ -238,10 +238,14 @@ fn copy(seen: &Observed, cluster: &str, member: &Value, autoscaler: &Autoscaler)
         status: facts.get("status").map(|s| s.to_string().into()),
         applied: None,
     };
-    if *facts == "in sync" || facts["applied"] == true {
+    let (applied, marked) = (*facts == "in sync" || facts["applied"] == true, facts["marked"] == true);
+    if applied || marked {
         let want = validate::desired(seen).unwrap();
         let content = plan::render(seen, &want, cluster, Some(&copy), autoscaler).unwrap().content;
-        copy.applied = Some(Applied { content, digest: 1 });
+        copy.applied = applied.then_some(Applied { content, digest: 1 });
+        if let (true, Holder::Us(hold)) = (marked, &mut copy.holder) {
+            hold.content = content;
+        }
     }
     Seen::Present(Arc::new(copy))
 }
