@@ -1,7 +1,12 @@
 //! The serialized form of an object, split where its revision stands.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use comity_core::{Map, Value};
+
+use crate::packed::Packed;
 
 /// Deeper objects could be written but not read back.
 const MAX_DEPTH: usize = 100;
@@ -11,10 +16,43 @@ const BEFORE: [&str; 5] = ["name", "generateName", "namespace", "selfLink", "uid
 
 /// An object's JSON without its revision. Together the two parts are the object with an empty
 /// `metadata.resourceVersion`; the revision's digits go between them. Clones share the bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Body {
-    bytes: Bytes,
+    form: Form,
     split: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Plain(Arc<[u8]>),
+    Packed(Arc<Packed>),
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        self.shares_with(other) || (self.split == other.split && *self.whole() == *other.whole())
+    }
+}
+
+impl Eq for Body {}
+
+/// A body in two parts, between which the revision's digits stand.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    bytes: Cow<'a, [u8]>,
+    split: usize,
+}
+
+impl Parts<'_> {
+    /// What stands before the revision's digits.
+    pub fn head(&self) -> &[u8] {
+        self.bytes.get(..self.split).unwrap_or_default()
+    }
+
+    /// What stands after the revision's digits.
+    pub fn tail(&self) -> &[u8] {
+        self.bytes.get(self.split..).unwrap_or_default()
+    }
 }
 
 impl Body {
@@ -39,45 +77,87 @@ impl Body {
         }
         out.push(b'}');
         let split = u32::try_from(split).map_err(|_| "the object is larger than 4 GiB")?;
-        Ok(Body { bytes: Bytes::from(out.into_boxed_slice()), split })
+        Ok(Body { form: Form::Plain(out.into()), split })
     }
 
     /// A body from its stored form.
-    pub(crate) fn from_stored(bytes: Bytes, split: u32) -> Option<Body> {
-        (split as usize <= bytes.len()).then_some(Body { bytes, split })
+    pub(crate) fn from_stored(bytes: Arc<[u8]>, split: u32) -> Option<Body> {
+        (split as usize <= bytes.len()).then_some(Body { form: Form::Plain(bytes), split })
     }
 
-    pub(crate) fn stored(&self) -> (&[u8], u32) {
-        (&self.bytes, self.split)
+    /// A compressed body.
+    pub(crate) fn packed(packed: Arc<Packed>, split: u32) -> Body {
+        Body { form: Form::Packed(packed), split }
+    }
+
+    pub(crate) fn stored(&self) -> (Arc<[u8]>, u32) {
+        let bytes = match &self.form {
+            Form::Plain(bytes) => bytes.clone(),
+            Form::Packed(packed) => packed.unpack().into(),
+        };
+        (bytes, self.split)
+    }
+
+    /// The bytes and the split of a body that is not compressed.
+    pub(crate) fn plain(&self) -> Option<(&[u8], u32)> {
+        match &self.form {
+            Form::Plain(bytes) => Some((bytes, self.split)),
+            Form::Packed(_) => None,
+        }
+    }
+
+    pub(crate) fn as_packed(&self) -> Option<&Arc<Packed>> {
+        match &self.form {
+            Form::Plain(_) => None,
+            Form::Packed(packed) => Some(packed),
+        }
     }
 
     /// Whether both are the same bytes in memory.
     pub(crate) fn shares_with(&self, other: &Body) -> bool {
-        self.split == other.split && self.bytes.as_ptr() == other.bytes.as_ptr() && self.bytes.len() == other.bytes.len()
+        let same = match (&self.form, &other.form) {
+            (Form::Plain(one), Form::Plain(other)) => Arc::ptr_eq(one, other),
+            (Form::Packed(one), Form::Packed(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        same && self.split == other.split
     }
 
-    /// What stands before the revision's digits.
-    pub fn head(&self) -> Bytes {
-        self.bytes.slice(..self.split as usize)
+    fn whole(&self) -> Cow<'_, [u8]> {
+        match &self.form {
+            Form::Plain(bytes) => Cow::Borrowed(bytes),
+            Form::Packed(packed) => Cow::Owned(packed.unpack()),
+        }
     }
 
-    /// What stands after the revision's digits.
-    pub fn tail(&self) -> Bytes {
-        self.bytes.slice(self.split as usize..)
+    /// The two parts.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts { bytes: self.whole(), split: self.split as usize }
     }
 
     /// The size without the revision's digits.
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        match &self.form {
+            Form::Plain(bytes) => bytes.len(),
+            Form::Packed(packed) => packed.length(),
+        }
+    }
+
+    /// The memory that the bytes take.
+    pub(crate) fn held(&self) -> usize {
+        match &self.form {
+            Form::Plain(bytes) => bytes.len(),
+            Form::Packed(packed) => packed.held(),
+        }
     }
 
     /// Appends the object's JSON at a revision.
     pub fn write_to(&self, rev: u64, out: &mut Vec<u8>) {
-        let (head, tail) = self.bytes.split_at(self.split as usize);
-        out.reserve(self.bytes.len() + 20);
-        out.extend_from_slice(head);
+        let parts = self.parts();
+        out.reserve(parts.bytes.len() + 20);
+        out.extend_from_slice(parts.head());
         out.extend_from_slice(rev.to_string().as_bytes());
-        out.extend_from_slice(tail);
+        out.extend_from_slice(parts.tail());
     }
 
     /// The object's JSON at a revision.
@@ -104,7 +184,7 @@ impl Body {
 
     /// The object with an empty resourceVersion.
     pub(crate) fn try_parse(&self) -> Result<Value, serde_json::Error> {
-        serde_json::from_slice(&self.bytes)
+        serde_json::from_slice(&self.whole())
     }
 }
 
@@ -197,8 +277,8 @@ mod tests {
     #[test]
     fn head_and_tail_are_the_parts_around_the_revision() {
         let body = Body::of(&json!({"metadata":{"name":"a"},"spec":1})).unwrap();
-        assert_eq!(body.head(), r#"{"metadata":{"name":"a","resourceVersion":""#);
-        assert_eq!(body.tail(), r#""},"spec":1}"#);
+        assert_eq!(body.parts().head(), br#"{"metadata":{"name":"a","resourceVersion":""#);
+        assert_eq!(body.parts().tail(), br#""},"spec":1}"#);
         assert_eq!(body.parse(5), json!({"metadata":{"name":"a","resourceVersion":"5"},"spec":1}));
     }
 

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::key::Key;
 
 /// An object at one revision.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Where it stands.
     pub key: Key,
@@ -19,8 +19,8 @@ pub struct Entry {
     pub create_rev: u64,
     /// Its JSON.
     pub body: Body,
-    /// What selectors and indexes ask for.
-    pub facts: Facts,
+    /// What selectors and indexes ask for; states of an object that have the same facts share them.
+    pub facts: Arc<Facts>,
 }
 
 impl Entry {
@@ -56,10 +56,10 @@ impl Event {
     /// The memory that is held only because the event is remembered.
     pub(crate) fn weight(&self) -> usize {
         const OVERHEAD: usize = 256;
-        let previous = self.previous.as_ref().map_or(0, |entry| entry.body.size());
+        let previous = self.previous.as_ref().map_or(0, |entry| entry.body.held());
         let last = match (self.kind, &self.previous) {
             (EventKind::Delete, Some(previous)) if self.entry.body.shares_with(&previous.body) => 0,
-            (EventKind::Delete, _) => self.entry.body.size(),
+            (EventKind::Delete, _) => self.entry.body.held(),
             (EventKind::Put, _) => 0,
         };
         OVERHEAD + previous + last

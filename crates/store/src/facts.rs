@@ -40,6 +40,17 @@ impl Facts {
         Facts { uid: object::uid(value).into(), labels: labels.into(), owners, fields: Box::default() }
     }
 
+    /// The facts of a later state of the same object: what has not changed is shared.
+    pub(crate) fn after(mut self, earlier: &Arc<Facts>) -> Arc<Facts> {
+        if self == **earlier {
+            return earlier.clone();
+        }
+        if self.uid == earlier.uid {
+            self.uid = earlier.uid.clone();
+        }
+        Arc::new(self)
+    }
+
     /// The same facts with selectable fields.
     pub fn with_fields(mut self, fields: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Facts {
         self.fields = fields.into_iter().collect();

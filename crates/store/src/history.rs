@@ -81,6 +81,16 @@ impl History {
         }
     }
 
+    /// Notes what an event holds from now on.
+    pub fn reweigh(&mut self, rev: u64, weight: usize) {
+        if let Ok(place) = self.stamps.binary_search_by_key(&rev, |stamp| stamp.rev)
+            && let Some(stamp) = self.stamps.get_mut(place)
+        {
+            self.bytes = self.bytes + weight - stamp.weight;
+            stamp.weight = weight;
+        }
+    }
+
     pub fn floor(&self) -> u64 {
         self.floor
     }
@@ -118,7 +128,7 @@ mod tests {
         let pad = 1000 - 256 - body.size();
         let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(1000 - 256 - 64 + pad)});
         let entry = |rev| {
-            let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
+            let (body, facts) = (Body::of(&object).unwrap(), Arc::new(Facts::of_metadata(&object)));
             Arc::new(Entry { key: Key::new("pods", "", "x"), rev, create_rev: 1, body, facts })
         };
         for rev in 2..2 + events {

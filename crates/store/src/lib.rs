@@ -27,6 +27,8 @@ mod lock;
 mod maintenance;
 mod options;
 mod owners;
+mod pack;
+mod packed;
 mod ring;
 mod row;
 mod sealing;
@@ -35,7 +37,7 @@ mod space;
 mod state;
 mod store;
 
-pub use body::Body;
+pub use body::{Body, Parts};
 pub use cursor::Cursor;
 pub use entry::{Entry, Event, EventKind};
 pub use error::{ListError, OpenError, TooOld, WatchError, WriteError};

@@ -19,6 +19,9 @@ use crate::{compact, convert, highwater, row};
 /// The revision of an empty store. Revision 0 means "any" to clients, so it is never given out.
 pub(crate) const FIRST: u64 = 1;
 
+/// After so many rows of the log what they replaced is compressed.
+const PACK_EVERY: u64 = 1024;
+
 /// How far the revision jumps when acknowledged writes are lost.
 const JUMP: u64 = 1_000_000_000;
 
@@ -142,7 +145,7 @@ impl Loader<'_> {
             let object = row::read_object(&value).map_err(|reason| damaged(reason.into()))?;
             let place = row::read_object_key(&key).map_err(|reason| damaged(reason.into()))?;
             let body = object.body.open(self.disk.sealer.as_deref(), &place, object.rev).map_err(damaged)?;
-            state.restore(Arc::new(self.entry(place, object.rev, object.create_rev, body)?));
+            state.restore(Arc::new(self.entry(place, object.rev, object.create_rev, body, None)?));
         }
         let mut log_bytes = 0;
         for guard in self.disk.log.range((compacted + 1).to_be_bytes()..) {
@@ -155,6 +158,9 @@ impl Loader<'_> {
             }
             log_bytes += value.len() as u64;
             self.apply(&state, rev, &value)?;
+            if rev.is_multiple_of(PACK_EVERY) {
+                state.pack_history();
+            }
         }
         Ok(Replayed { state, log_bytes, gap: None })
     }
@@ -166,7 +172,7 @@ impl Loader<'_> {
         let open = |body: row::Stored| body.open(self.disk.sealer.as_deref(), &logged.key, rev);
         let body = logged.body.map(open).transpose().map_err(|reason| damaged(&reason))?;
         let entry = match (body, &previous) {
-            (Some(body), _) => self.entry(logged.key, rev, logged.create_rev, body)?,
+            (Some(body), earlier) => self.entry(logged.key, rev, logged.create_rev, body, earlier.as_deref())?,
             (None, Some(last)) => {
                 Entry { key: last.key.clone(), rev, create_rev: last.create_rev, body: last.body.clone(), facts: last.facts.clone() }
             }
@@ -179,10 +185,14 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn entry(&self, mut key: Key, rev: u64, create_rev: u64, body: Body) -> Result<Entry, OpenError> {
+    fn entry(&self, mut key: Key, rev: u64, create_rev: u64, body: Body, earlier: Option<&Entry>) -> Result<Entry, OpenError> {
         let object = body.try_parse().map_err(|error| self.disk.damaged(format!("{key} at {rev}"), error.to_string()))?;
         let mut facts: Facts = (self.extractor)(&key, &object);
         self.interner.share(&mut key, &mut facts);
+        let (key, facts) = match earlier {
+            Some(earlier) => (earlier.key.clone(), facts.after(&earlier.facts)),
+            None => (key, Arc::new(facts)),
+        };
         Ok(Entry { key, rev, create_rev, body, facts })
     }
 }

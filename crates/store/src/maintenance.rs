@@ -1,4 +1,4 @@
-//! The background thread of a durable store: high-water file, free space, history, compaction.
+//! The background thread of a durable store: high-water file, free space, history and its compression, compaction.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -108,6 +108,7 @@ impl Worker {
                 self.reserve.load();
             }
             self.state.history.lock().trim(Instant::now());
+            self.state.pack_history();
             self.compact_if_due(&mut compacted);
             self.sleep(moved, marked);
         }

@@ -37,8 +37,14 @@ struct Chunk<'a> {
     cell: &'a Cell,
     /// Compressed states by their revision.
     entries: HashMap<u64, Arc<Entry>>,
-    /// What an event holds from now on: the state before and its own.
-    news: HashMap<u64, (Option<Arc<Entry>>, Option<Arc<Entry>>)>,
+    /// What events hold from now on, by their revision.
+    news: HashMap<u64, News>,
+}
+
+#[derive(Default)]
+struct News {
+    previous: Option<Arc<Entry>>,
+    entry: Option<Arc<Entry>>,
 }
 
 impl Chunk<'_> {
@@ -49,14 +55,14 @@ impl Chunk<'_> {
             let Some(before) = self.packed(previous) else { continue };
             if event.kind == EventKind::Delete && event.entry.body.shares_with(&previous.body) {
                 let last = Entry { body: before.body.clone(), ..Entry::clone(&event.entry) };
-                self.news.entry(event.rev).or_default().1 = Some(Arc::new(last));
+                self.news.entry(event.rev).or_default().entry = Some(Arc::new(last));
             }
-            self.news.entry(previous.rev).or_default().1 = Some(before.clone());
-            self.news.entry(event.rev).or_default().0 = Some(before);
+            self.news.entry(previous.rev).or_default().entry = Some(before.clone());
+            self.news.entry(event.rev).or_default().previous = Some(before);
         }
         let mut table = self.cell.table.write();
         let news = self.news.into_iter();
-        news.filter_map(|(rev, (previous, entry))| Some((rev, table.ring.replace(rev, previous, entry)?))).collect()
+        news.filter_map(|(rev, news)| Some((rev, table.ring.replace(rev, news.previous, news.entry)?))).collect()
     }
 
     fn packed(&mut self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {

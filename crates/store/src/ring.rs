@@ -42,6 +42,31 @@ impl Ring {
         Ok(self.events.range(start..).take(limit).cloned().collect())
     }
 
+    /// Up to `limit` events after one revision and up to another, of those that are remembered.
+    pub fn between(&self, after: u64, to: u64, limit: usize) -> Vec<Arc<Event>> {
+        let start = self.events.partition_point(|event| event.rev <= after);
+        self.events.range(start..).take(limit).take_while(|event| event.rev <= to).cloned().collect()
+    }
+
+    fn place(&self, rev: u64) -> Option<usize> {
+        self.events.binary_search_by_key(&rev, |event| event.rev).ok()
+    }
+
+    /// The event of a revision.
+    pub fn at(&self, rev: u64) -> Option<&Arc<Event>> {
+        self.events.get(self.place(rev)?)
+    }
+
+    /// Replaces what an event holds by another form of the same; its new weight.
+    pub fn replace(&mut self, rev: u64, previous: Option<Arc<Entry>>, entry: Option<Arc<Entry>>) -> Option<usize> {
+        let place = self.place(rev)?;
+        let event = self.events.get_mut(place)?;
+        let previous = previous.or_else(|| event.previous.clone());
+        let entry = entry.unwrap_or_else(|| event.entry.clone());
+        *event = Arc::new(Event { kind: event.kind, entry, previous, rev });
+        Some(event.weight())
+    }
+
     /// The last revision of this resource after `rev`, if there is one.
     pub fn has_after(&self, rev: u64) -> bool {
         self.events.back().is_some_and(|event| event.rev > rev)

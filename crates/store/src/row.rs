@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::body::Body;
 use crate::entry::{Event, EventKind};
 use crate::key::Key;
@@ -41,7 +39,7 @@ pub(crate) struct LogRow {
 /// A body as a row holds it: sealed or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
-    bytes: Bytes,
+    bytes: Arc<[u8]>,
     split: u32,
     sealed: bool,
 }
@@ -54,8 +52,8 @@ impl Stored {
             return Err("the object is larger than 2 GiB".into());
         }
         let bytes = match sealer {
-            Some(sealer) => sealer.seal(&place(key, rev, split), bytes)?.into(),
-            None => Bytes::copy_from_slice(bytes),
+            Some(sealer) => sealer.seal(&place(key, rev, split), &bytes)?.into(),
+            None => bytes,
         };
         Ok(Stored { bytes, split, sealed: sealer.is_some() })
     }
@@ -71,7 +69,7 @@ impl Stored {
     }
 
     fn read(bytes: &[u8], split: u32) -> Stored {
-        Stored { bytes: Bytes::copy_from_slice(bytes), split: split & !SEALED, sealed: split & SEALED != 0 }
+        Stored { bytes: bytes.into(), split: split & !SEALED, sealed: split & SEALED != 0 }
     }
 
     fn mark(&self) -> u32 {
@@ -212,7 +210,7 @@ mod tests {
     use crate::sealing::EncryptionKeys;
 
     fn entry(rev: u64, name: &str, body: Body) -> Arc<Entry> {
-        let facts = Facts::of_metadata(&json!({}));
+        let facts = Arc::new(Facts::of_metadata(&json!({})));
         Arc::new(Entry { key: Key::new("apps/deployments", "ns", name), rev, create_rev: 3, body, facts })
     }
 

@@ -162,14 +162,20 @@ fn decide(key: Key, expect: Expect, operation: Operation, current: Option<Arc<En
     match (operation, current) {
         (Operation::Put { body, .. }, Some(entry)) if entry.body == body => Decision::Answer(Ok(entry)),
         (Operation::Put { body, facts, .. }, previous) => {
-            let create_rev = previous.as_ref().map_or(rev, |entry| entry.create_rev);
+            let (key, create_rev, facts) = match &previous {
+                Some(earlier) => (earlier.key.clone(), earlier.create_rev, facts.after(&earlier.facts)),
+                None => (key, rev, Arc::new(facts)),
+            };
             let entry = Arc::new(Entry { key, rev, create_rev, body, facts });
             Decision::Event(Event { kind: EventKind::Put, entry, previous, rev })
         }
         (Operation::Delete(_), None) => Decision::Answer(Err(WriteError::Conflict { current: None })),
         (Operation::Delete(last), Some(previous)) => {
-            let (body, facts) = last.unwrap_or_else(|| (previous.body.clone(), previous.facts.clone()));
-            let entry = Arc::new(Entry { key, rev, create_rev: previous.create_rev, body, facts });
+            let (body, facts) = match last {
+                Some((body, facts)) => (body, facts.after(&previous.facts)),
+                None => (previous.body.clone(), previous.facts.clone()),
+            };
+            let entry = Arc::new(Entry { key: previous.key.clone(), rev, create_rev: previous.create_rev, body, facts });
             Decision::Event(Event { kind: EventKind::Delete, entry, previous: Some(previous), rev })
         }
     }

@@ -19,6 +19,8 @@ use crate::ring::Ring;
 pub(crate) struct Cell {
     pub name: Arc<str>,
     pub table: RwLock<Table>,
+    /// An object that looks like the others: earlier states are compressed against it.
+    pub dictionary: Mutex<Option<Arc<[u8]>>>,
     /// The resource's last revision; wakes its watchers.
     pub changed: watch::Sender<u64>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct State {
     revision: AtomicU64,
     advanced: watch::Sender<u64>,
     pub history: Mutex<History>,
+    /// The revision up to which earlier states are compressed.
+    pub packed: Mutex<u64>,
     /// Where the history of every resource begins.
     start: u64,
     failed: OnceLock<Arc<str>>,
@@ -50,6 +54,7 @@ impl State {
             revision: AtomicU64::new(revision),
             advanced: watch::Sender::new(revision),
             history: Mutex::new(History::new(limits, floor)),
+            packed: Mutex::new(floor),
             start: floor,
             failed: OnceLock::new(),
             closed: watch::Sender::new(false),
@@ -85,7 +90,12 @@ impl State {
         let mut cells = self.cells.write();
         let make = || {
             let table = Table { entries: BTreeMap::new(), ring: Ring::new(self.start) };
-            Arc::new(Cell { name: resource.clone(), table: RwLock::new(table), changed: watch::Sender::new(self.start) })
+            Arc::new(Cell {
+                name: resource.clone(),
+                table: RwLock::new(table),
+                dictionary: Mutex::default(),
+                changed: watch::Sender::new(self.start),
+            })
         };
         cells.entry(resource.clone()).or_insert_with(make).clone()
     }

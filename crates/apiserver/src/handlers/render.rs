@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
 
     /// Whether an entry's bytes can be sent as they are.
     pub fn is_plain(&self, entry: &Entry) -> bool {
-        self.view == View::Object && entry.body.head().starts_with(self.resource.head.as_bytes())
+        self.view == View::Object && entry.body.parts().head().starts_with(self.resource.head.as_bytes())
     }
 
     /// Appends an object's JSON; list items of built-in kinds leave out kind and apiVersion.
@@ -69,11 +69,11 @@ impl<'a> Writer<'a> {
             return;
         }
         if item && self.resource.custom.is_none() {
-            let head = entry.body.head();
+            let parts = entry.body.parts();
             out.push(b'{');
-            out.extend_from_slice(&head[self.resource.head.len()..]);
+            out.extend_from_slice(&parts.head()[self.resource.head.len()..]);
             out.extend_from_slice(entry.rev.to_string().as_bytes());
-            out.extend_from_slice(&entry.body.tail());
+            out.extend_from_slice(parts.tail());
         } else {
             entry.body.write_to(entry.rev, out);
         }

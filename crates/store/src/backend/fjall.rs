@@ -195,7 +195,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut disk = Disk::open(directory.path(), &directory.path().join("data"), &Options { sync: false, ..Options::mem() }).unwrap();
         let object = json!({"metadata": {"name": "x"}, "text": "x".repeat(8000)});
-        let (body, facts) = (Body::of(&object).unwrap(), Facts::of_metadata(&object));
+        let (body, facts) = (Body::of(&object).unwrap(), Arc::new(Facts::of_metadata(&object)));
         for rev in 2..3000 {
             let (body, facts) = (body.clone(), facts.clone());
             let entry = Arc::new(Entry { key: Key::new("pods", "", "x"), rev, create_rev: rev, body, facts });
