@@ -137,7 +137,7 @@ pub(crate) struct Nodes {
 pub(crate) enum HubCommand {
     /// Federate on an existing Kubernetes: its API server and store are the hub's; several instances take turns
     Start(HubStart),
-    /// Recover a hub that was restored, cloned or lost, on its data folder while it does not run
+    /// Recover a hub that was restored, cloned or lost, while it does not run: in a folder, or on an existing Kubernetes
     Recover(HubRecover),
 }
 
@@ -202,8 +202,11 @@ pub(crate) struct Drift {
 #[derive(Debug, Args)]
 pub(crate) struct HubRecover {
     /// The hub's data folder [default: a folder below comity/ in the user's data folder].
-    #[arg(long)]
+    #[arg(long, conflicts_with = "context")]
     pub data_dir: Option<PathBuf>,
+    /// Context of a hub on an existing Kubernetes [default with --kubeconfig and without --data-dir: its current context].
+    #[arg(long)]
+    pub context: Option<String>,
     /// Read the members' copies: make federated objects that the hub does not have, list those that are older on the hub.
     #[arg(long)]
     pub from_members: bool,
@@ -213,7 +216,7 @@ pub(crate) struct HubRecover {
     /// A member that the hub does not know, as NAME=CONTEXT of the kubeconfig; for a hub that is new. May be repeated.
     #[arg(long = "member", value_name = "NAME=CONTEXT", requires = "from_members")]
     pub members: Vec<String>,
-    /// Kubeconfig file with the contexts of --member [default: KUBECONFIG, else ~/.kube/config].
+    /// Kubeconfig file with the contexts of --context and --member [default: KUBECONFIG, else ~/.kube/config].
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
     /// Id of the lost hub, where members hold copies of several [default: the only one that they name].

@@ -74,7 +74,7 @@ impl Contexts {
     /// Loads one file, or what `KUBECONFIG` and `~/.kube/config` say.
     ///
     /// # Errors
-    /// A file is missing or not a kubeconfig.
+    /// The file is missing, none of several is there, or one is not a kubeconfig.
     pub fn load(path: Option<&Path>) -> Result<Self, ContextError> {
         let source = match path {
             Some(path) => path.display().to_string(),
@@ -82,7 +82,7 @@ impl Contexts {
         };
         let loaded = match path {
             Some(path) => read(path),
-            None => Kubeconfig::read().map_err(|e| why(&e)),
+            None => read_all(),
         };
         let kubeconfig = loaded.map_err(|why| ContextError::Unreadable { source_name: source.clone(), why })?;
         Ok(Self { kubeconfig, source })
@@ -134,6 +134,29 @@ impl Contexts {
     }
 }
 
+/// What `KUBECONFIG` says, else the file in the home folder.
+fn read_all() -> Result<Kubeconfig, String> {
+    match std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
+        Some(list) => read_list(&std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect::<Vec<_>>()),
+        None => Kubeconfig::read().map_err(|e| why(&e)),
+    }
+}
+
+/// As kubectl: of equal names the first one counts, and a file that is not there is passed over, unless none is there.
+fn read_list(paths: &[PathBuf]) -> Result<Kubeconfig, String> {
+    let named = |path: &Path, why: String| if why.contains(&*path.to_string_lossy()) { why } else { format!("{}: {why}", path.display()) };
+    let mut all: Option<Kubeconfig> = None;
+    for path in paths.iter().filter(|path| path.exists()) {
+        let one = read(path).map_err(|why| named(path, why))?;
+        all = Some(all.unwrap_or_default().merge(one).map_err(|e| why(&e))?);
+    }
+    match (all, paths.first()) {
+        (Some(all), _) => Ok(all),
+        (None, Some(first)) => read(first).map_err(|why| named(first, why)),
+        (None, None) => Ok(Kubeconfig::default()),
+    }
+}
+
 fn read(path: &Path) -> Result<Kubeconfig, String> {
     // kube reports a missing file with a debug-printed path; say it plainly.
     std::fs::metadata(path).map_err(|e| e.to_string())?;
@@ -153,4 +176,30 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>, String> {
     }
     let Some(path) = cluster.certificate_authority.as_ref().map(PathBuf::from) else { return Ok(None) };
     std::fs::read(&path).map(Some).map_err(|e| format!("certificate-authority {}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_files_missing_ones_are_passed_over_and_the_first_of_equal_names_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, server: &str| {
+            let path = folder.path().join(name);
+            let text = format!(
+                "{{apiVersion: v1, kind: Config, current-context: {name}, clusters: [{{name: c, cluster: {{server: 'https://{server}'}}}}]}}"
+            );
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let missing = folder.path().join("missing");
+        let read = read_list(&[missing.clone(), file("one", "1"), file("two", "2")]).unwrap();
+        assert_eq!(read.current_context.as_deref(), Some("one"));
+        assert_eq!(read.clusters[0].cluster.as_ref().unwrap().server.as_deref(), Some("https://1"));
+        let why = read_list(std::slice::from_ref(&missing)).unwrap_err();
+        assert!(why.contains("missing") && why.contains("No such file"), "{why}");
+        std::fs::write(&missing, "[").unwrap();
+        assert!(read_list(&[missing, file("three", "3")]).unwrap_err().contains("missing"));
+    }
 }

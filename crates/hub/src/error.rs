@@ -44,6 +44,14 @@ pub enum StartError {
         /// Who holds it.
         holder: String,
     },
+    /// An instance works at a hub on an existing Kubernetes.
+    #[error("{name} is in use by instance {holder}, which renews its Lease; stop it first")]
+    Led {
+        /// The hub.
+        name: String,
+        /// The instance.
+        holder: String,
+    },
     /// A stored port is taken by somebody else.
     #[error(
         "{name}: address {address}, which it had before, is taken ({source}); stop what uses it, or start with --reset to choose new ports"

@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{StartError, federation::follow_groups};
 pub use identity::Identity;
+pub(crate) use identity::{exists as is_hub, read_or_make as identity, write as identify};
+pub(crate) use lease::Hold;
 pub use lease::Standing;
 
 /// How long the first look at the Lease may take.

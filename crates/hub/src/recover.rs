@@ -1,14 +1,12 @@
-//! Recovery of a hub on its data folder, while it does not run.
+//! Recovery of a hub while it does not run: on its data folder, or on the Kubernetes that it runs beside.
 //!
 //! A hub that was restored from an old state, or that is new in the place of a lost one, is told apart from the state
 //! that the members have seen by its epoch. Recovery raises it above everything that was seen, after what the members
 //! know better has been taken over. It writes to the hub alone: members are only read.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod held;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use comity_core::{Value, json, object};
 use comity_federation::{
@@ -17,27 +15,39 @@ use comity_federation::{
 };
 use comity_lane::client::{ClientError, ClusterClient, PatchKind};
 
-use crate::{
-    StartError, admission,
-    embedded::{Embedded, Storage},
-    layout::{Layout, ServerRole},
-};
+use crate::{StartError, existing::Identity};
+use held::Held;
 
 const MANAGER: &str = "comity-recover";
-/// For requests that are being served when the hub is closed again: there are none but our own.
-const DRAIN: Duration = Duration::from_secs(1);
+
+/// Where the hub is.
+#[derive(Clone)]
+pub enum Place {
+    /// A data folder.
+    Folder {
+        /// The folder.
+        data_dir: PathBuf,
+        /// Keys of the store, where it is sealed.
+        encryption: Option<comity_store::EncryptionKeys>,
+    },
+    /// A Kubernetes that exists already.
+    Existing {
+        /// Its API, with the rights that Comity has there.
+        client: ClusterClient,
+        /// A name for it in messages.
+        name: String,
+    },
+}
 
 /// What to recover.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
-    /// The hub's data folder.
-    pub data_dir: PathBuf,
+    /// The hub.
+    pub place: Place,
     /// Whether the members' copies are read.
     pub from_members: bool,
     /// Members beside those that the hub knows, by name.
     pub members: BTreeMap<String, ClusterClient>,
-    /// Keys of the store, where it is sealed.
-    pub encryption: Option<comity_store::EncryptionKeys>,
     /// The id that the copies carry, where the hub's own id is another one.
     pub hub_id: Option<String>,
 }
@@ -62,52 +72,37 @@ pub struct Plan {
     pub found: Found,
     /// Members that could not be read, with the reason.
     pub unread: BTreeMap<String, String>,
-    /// Holders of Leases in members that were renewed by another instance than this folder's, by member.
+    /// Holders of Leases in members that were renewed by another instance than this one, by member.
     pub holders: BTreeMap<String, String>,
 }
 
-/// A recovery that was planned; the folder is held.
+/// A recovery that was planned; the hub is held.
 pub struct Recovery {
     plan: Plan,
-    hub: Embedded,
-    store: PathBuf,
-    keys: Option<comity_store::EncryptionKeys>,
-    _layout: Layout,
+    hub: Held,
 }
 
 /// Reads the hub and, best effort, its members; nothing is changed.
 ///
 /// # Errors
-/// The folder holds no hub or is in use, or the hub cannot be read.
+/// There is no hub, it is in use, or it cannot be read.
 pub async fn prepare(options: Options) -> Result<Recovery, StartError> {
-    let failed = StartError::component("hub", "recovery");
-    let store = options.data_dir.join("hub/store");
-    if !store.exists() && options.members.is_empty() {
-        return Err(failed(&format!("{} holds no hub; give its folder with --data-dir", options.data_dir.display())));
-    }
-    let layout = Layout::open(&options.data_dir, false)?;
-    let plugins = admission::plugins();
-    let folder = layout.server(&ServerRole::Hub);
-    let keys = options.encryption.clone();
-    let storage = Storage { encryption: keys.clone(), ..Storage::default() };
-    let hub = Embedded::start(ServerRole::Hub, &folder, ([127, 0, 0, 1], 0).into(), plugins, storage, std::sync::Arc::new(|_| {})).await?;
-    match look(&hub, &options, &layout).await {
-        Ok(plan) => Ok(Recovery { plan, hub, store, keys, _layout: layout }),
+    let hub = Held::take(options.place.clone(), !options.members.is_empty()).await?;
+    match look(&hub, &options).await {
+        Ok(plan) => Ok(Recovery { plan, hub }),
         Err(why) => {
-            hub.stop(DRAIN).await;
-            Err(failed(&why))
+            hub.release().await;
+            Err(StartError::component("hub", "recovery")(&why))
         }
     }
 }
 
-async fn look(hub: &Embedded, options: &Options, layout: &Layout) -> Result<Plan, String> {
+async fn look(hub: &Held, options: &Options) -> Result<Plan, String> {
     let asked = |error: ClientError| format!("the hub's own objects: {error}");
     let admin = hub.admin();
-    comity_federation::bootstrap(&admin).await.map_err(asked)?;
     let mut members: Members = survey::members(&admin).await.map_err(asked)?;
     members.extend(options.members.iter().map(|(name, client)| (name.clone(), Ok(client.clone()))));
-    let own = hub.store().hub_id().to_owned();
-    let epoch = hub.store().epoch();
+    let Identity { hub_id: own, epoch } = hub.identity();
     let (types, mut unread) =
         if options.from_members { survey::read(&admin, &members).await.map_err(asked)? } else { (Vec::new(), BTreeMap::new()) };
     let mut id = options.hub_id.clone().unwrap_or_else(|| own.clone());
@@ -130,7 +125,7 @@ async fn look(hub: &Embedded, options: &Options, layout: &Layout) -> Result<Plan
     if id != own && !knows_nothing {
         return Err(format!("the hub {own} has federated objects of its own; only an empty hub can go on as {id}"));
     }
-    let instance = crate::instance::of(layout.root());
+    let instance = hub.instance(&id);
     let (mut holders, mut seen) = (BTreeMap::new(), epoch.max(found.epoch));
     let leases = members.iter().map(async |(name, client)| {
         let lease = match client {
@@ -162,9 +157,9 @@ impl Recovery {
         &self.plan
     }
 
-    /// Changes nothing and lets go of the folder.
+    /// Changes nothing and lets go of the hub.
     pub async fn cancel(self) {
-        self.hub.stop(DRAIN).await;
+        self.hub.release().await;
     }
 
     /// Does it. The epoch is raised last: until then the hub is as old as it was.
@@ -173,12 +168,13 @@ impl Recovery {
     /// An object could not be written, or the epoch not raised; what was written stays, and the recovery can be run again.
     pub async fn carry_out(self, take: Take) -> Result<(), StartError> {
         let written = self.write(take).await;
-        let Recovery { plan, hub, store, keys, _layout } = self;
-        hub.stop(DRAIN).await;
+        let Recovery { plan, hub } = self;
         let failed = StartError::component("hub", "recovery");
-        written.map_err(|why| failed(&why))?;
-        let identified = tokio::task::spawn_blocking(move || raise(&store, keys, &plan)).await;
-        identified.map_err(|e| failed(&e))?.map_err(|why| failed(&why))
+        if let Err(why) = written {
+            hub.release().await;
+            return Err(failed(&why));
+        }
+        hub.identify(plan.hub_id.1, plan.epoch.1).await.map_err(|why| failed(&why))
     }
 
     async fn write(&self, take: Take) -> Result<(), String> {
@@ -187,10 +183,7 @@ impl Recovery {
         let gvr = |kind: &str| types.iter().find(|t| t.spec.federated_type.kind == kind).map(|t| t.spec.federated_type.gvr());
         for Rebuilt { kind, name, object, .. } in &self.plan.found.missing {
             let Some(gvr) = gvr(kind) else { continue };
-            match admin.create(&gvr, object::namespace(object), object, MANAGER).await {
-                Err(error) if !error.is_already_exists() => return Err(format!("{kind} {name} could not be made: {error}")),
-                _ => {}
-            }
+            self.hub.make(&gvr, object).await.map_err(|error| format!("{kind} {name} could not be made: {error}"))?;
         }
         for Newer { rebuilt, .. } in self.plan.found.newer.iter().filter(|_| take == Take::Members) {
             let Rebuilt { kind, name, object, .. } = rebuilt;
@@ -223,8 +216,4 @@ impl Recovery {
         }
         Value::Array(steps)
     }
-}
-
-fn raise(store: &Path, keys: Option<comity_store::EncryptionKeys>, plan: &Plan) -> Result<(), String> {
-    comity_store::identify(store, keys, &plan.hub_id.1, plan.epoch.1).map(drop).map_err(|e| e.to_string())
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,14 @@ pub struct Home {
     program: PathBuf,
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
+    started: AtomicUsize,
 }
 
 impl Home {
     /// An empty home folder for a program, which the end-to-end tests get from cargo (`CARGO_BIN_EXE_comity`).
     pub fn new(program: &Path) -> anyhow::Result<Self> {
-        Ok(Self { program: program.to_owned(), folder: tempfile::Builder::new().prefix("comity-home-").tempdir()?, variables: Vec::new() })
+        let folder = tempfile::Builder::new().prefix("comity-home-").tempdir()?;
+        Ok(Self { program: program.to_owned(), folder, variables: Vec::new(), started: AtomicUsize::new(0) })
     }
 
     /// Sets an environment variable for what is run from now on.
@@ -55,7 +58,7 @@ impl Home {
     pub fn start(&self, arguments: &[&str]) -> anyhow::Result<Running> {
         let mut command = leashed(&self.program);
         self.surround(&mut command);
-        let log = self.path().join("stderr.log");
+        let log = self.path().join(format!("stderr-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut child = command
             .args(arguments)
             .stdout(Stdio::piped())

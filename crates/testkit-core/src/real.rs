@@ -23,10 +23,18 @@ pub enum Parts {
 }
 
 /// A running control plane; dropping it ends its programs and removes its folder. Not for statics, which are never dropped.
+///
+/// ```ignore
+/// let mut cluster = RealCluster::find(Parts::Controllers)?.start()?;
+/// cluster.kill(Some("kube-apiserver"));   // the others go on, as they do when a machine dies
+/// cluster.start_again()?;                 // with its objects, at its address
+/// ```
 #[derive(Debug)]
 pub struct RealCluster {
     // In the order in which they must end: clients before the API server, the API server before etcd.
-    children: Vec<Bound>,
+    children: Vec<(&'static str, Bound)>,
+    programs: Programs,
+    ports: Vec<u16>,
     dir: tempfile::TempDir,
     url: String,
     token: String,
@@ -76,7 +84,103 @@ impl RealCluster {
 
     /// Path of a kubeconfig with that token.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.dir.path().join("kubeconfig")
+        self.at("kubeconfig")
+    }
+
+    /// Its folder: `etcd` holds the objects, `certs` the API server's certificate, which is its own authority.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Ends one program without warning, or all of them.
+    pub fn kill(&mut self, program: Option<&str>) {
+        self.children.retain(|(name, _)| program.is_some_and(|program| program != *name));
+    }
+
+    /// Starts what does not run, at the same addresses, and waits until the API server is ready.
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        self.children.retain_mut(|(_, child)| child.ended().is_none());
+        for name in ["etcd", "kube-apiserver"] {
+            self.run(name)?;
+        }
+        let certificate = self.at("certs").join("apiserver.crt");
+        let (ca, client) = wait_ready(&mut self.children, &self.url, &self.token, &certificate)?;
+        fs::write(self.at("ca.crt"), &ca)?;
+        fs::write(self.at("kubeconfig"), kubeconfig(&self.url, &self.at("ca.crt"), &self.token))?;
+        (self.ca, self.client) = (ca, client);
+        for (name, since) in [("kube-controller-manager", Parts::Controllers), ("kube-scheduler", Parts::Scheduler)] {
+            if self.programs.parts >= since {
+                self.run(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next start makes another certificate authority, and with `tokens` another key for service account tokens.
+    pub fn forget_authority(&mut self, tokens: bool) -> anyhow::Result<()> {
+        fs::remove_dir_all(self.at("certs"))?;
+        if tokens { make_token_key(self.folder()) } else { Ok(()) }
+    }
+
+    fn run(&mut self, name: &'static str) -> anyhow::Result<()> {
+        if !self.children.iter().any(|(running, _)| *running == name) {
+            let child = Bound::start(&self.programs.folder.join(name), &self.flags(name), &self.at(&format!("{name}.log")))?;
+            self.children.insert(0, (name, child));
+            let order = |name: &str| cache::CONTROL_PLANE.iter().position(|known| *known == name);
+            self.children.sort_by_key(|(name, _)| std::cmp::Reverse(order(name)));
+        }
+        Ok(())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn flags(&self, name: &str) -> Vec<String> {
+        let at = |name: &str| self.at(name).display().to_string();
+        let etcd_url = format!("http://127.0.0.1:{}", self.ports[0]);
+        let local = |port: usize, certificates: &str| {
+            vec![
+                format!("--secure-port={}", self.ports[port]),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--cert-dir={}", at(certificates)),
+            ]
+        };
+        let client = || vec![format!("--kubeconfig={}", at("kubeconfig")), "--leader-elect=false".to_owned()];
+        match name {
+            "etcd" => vec![
+                "--data-dir".to_owned(),
+                at("etcd"),
+                format!("--listen-client-urls={etcd_url}"),
+                format!("--advertise-client-urls={etcd_url}"),
+                format!("--listen-peer-urls=http://127.0.0.1:{}", self.ports[1]),
+                "--log-level=error".to_owned(),
+                "--unsafe-no-fsync".to_owned(),
+            ],
+            "kube-apiserver" => {
+                let own = [
+                    format!("--etcd-servers={etcd_url}"),
+                    "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                    format!("--service-account-key-file={}", at("sa.pub")),
+                    format!("--service-account-signing-key-file={}", at("sa.key")),
+                    format!("--token-auth-file={}", at("tokens.csv")),
+                    "--authorization-mode=RBAC".to_owned(),
+                    "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+                    "--allow-privileged".to_owned(),
+                ];
+                [local(2, "certs"), own.into(), self.programs.flags.clone()].concat()
+            }
+            "kube-controller-manager" => {
+                let own = [
+                    format!("--service-account-private-key-file={}", at("sa.key")),
+                    format!("--root-ca-file={}", at("ca.crt")),
+                    "--use-service-account-credentials".to_owned(),
+                    "--controllers=*,-nodeipam,-node-route-controller,-service-lb-controller,-cloud-node-lifecycle-controller".to_owned(),
+                ];
+                [client(), local(3, "controller-manager-certs"), own.into()].concat()
+            }
+            _ => [client(), local(4, "scheduler-certs")].concat(),
+        }
     }
 }
 
@@ -94,94 +198,45 @@ impl Programs {
 
     fn start_once(&self) -> anyhow::Result<RealCluster> {
         let dir = tempfile::Builder::new().prefix("comity-real-").tempdir()?;
-        let at = |name: &str| dir.path().join(name);
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let ports = ports::free(5)?;
         let token = uuid::Uuid::new_v4().simple().to_string();
-        let keys = rcgen::KeyPair::generate().context("make the service account key")?;
-        fs::write(at("sa.key"), keys.serialize_pem())?;
-        fs::write(at("sa.pub"), keys.public_key_pem())?;
-        fs::write(at("tokens.csv"), format!("{token},admin,,system:masters\n"))?;
-
-        let etcd_url = format!("http://127.0.0.1:{}", ports[0]);
-        let etcd = Bound::start(
-            &self.folder.join("etcd"),
-            &[
-                "--data-dir".to_owned(),
-                text(at("etcd")),
-                format!("--listen-client-urls={etcd_url}"),
-                format!("--advertise-client-urls={etcd_url}"),
-                format!("--listen-peer-urls=http://127.0.0.1:{}", ports[1]),
-                "--log-level=error".to_owned(),
-                "--unsafe-no-fsync".to_owned(),
-            ],
-            &at("etcd.log"),
-        )?;
-        let mut flags = vec![
-            format!("--etcd-servers={etcd_url}"),
-            format!("--secure-port={}", ports[2]),
-            "--bind-address=127.0.0.1".to_owned(),
-            format!("--cert-dir={}", text(at("certs"))),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!("--service-account-key-file={}", text(at("sa.pub"))),
-            format!("--service-account-signing-key-file={}", text(at("sa.key"))),
-            format!("--token-auth-file={}", text(at("tokens.csv"))),
-            "--authorization-mode=RBAC".to_owned(),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-            "--allow-privileged".to_owned(),
-        ];
-        flags.extend(self.flags.iter().cloned());
-        let apiserver = Bound::start(&self.folder.join("kube-apiserver"), &flags, &at("kube-apiserver.log"))?;
-        let mut children = vec![apiserver, etcd];
-
+        make_token_key(dir.path())?;
+        fs::write(dir.path().join("tokens.csv"), format!("{token},admin,,system:masters\n"))?;
         let url = format!("https://127.0.0.1:{}", ports[2]);
-        let (ca, client) = wait_ready(&mut children, &url, &token, &at("certs").join("apiserver.crt"))?;
-        fs::write(at("ca.crt"), &ca)?;
-        fs::write(at("kubeconfig"), kubeconfig(&url, &at("ca.crt"), &token))?;
-
-        let kubeconfig = format!("--kubeconfig={}", text(at("kubeconfig")));
-        if self.parts >= Parts::Controllers {
-            let flags = [
-                kubeconfig.clone(),
-                format!("--secure-port={}", ports[3]),
-                "--bind-address=127.0.0.1".to_owned(),
-                format!("--cert-dir={}", text(at("controller-manager-certs"))),
-                format!("--service-account-private-key-file={}", text(at("sa.key"))),
-                format!("--root-ca-file={}", text(at("ca.crt"))),
-                "--use-service-account-credentials".to_owned(),
-                "--leader-elect=false".to_owned(),
-                "--controllers=*,-nodeipam,-node-route-controller,-service-lb-controller,-cloud-node-lifecycle-controller".to_owned(),
-            ];
-            let log = at("kube-controller-manager.log");
-            children.insert(0, Bound::start(&self.folder.join("kube-controller-manager"), &flags, &log)?);
-        }
-        if self.parts >= Parts::Scheduler {
-            let flags = [
-                kubeconfig,
-                format!("--secure-port={}", ports[4]),
-                "--bind-address=127.0.0.1".to_owned(),
-                format!("--cert-dir={}", text(at("scheduler-certs"))),
-                "--leader-elect=false".to_owned(),
-            ];
-            children.insert(0, Bound::start(&self.folder.join("kube-scheduler"), &flags, &at("kube-scheduler.log"))?);
-        }
-        Ok(RealCluster { children, dir, url, token, ca, client })
+        // It trusts nobody until the server's certificate is known.
+        let client = Client::new(&url, "", &token)?;
+        let (programs, children, ca) = (self.clone(), Vec::new(), String::new());
+        let mut cluster = RealCluster { children, programs, ports, dir, url, token, ca, client };
+        cluster.start_again()?;
+        Ok(cluster)
     }
 }
 
+/// The key that service account tokens are signed with.
+fn make_token_key(folder: &Path) -> anyhow::Result<()> {
+    let keys = rcgen::KeyPair::generate().context("make the service account key")?;
+    fs::write(folder.join("sa.key"), keys.serialize_pem())?;
+    fs::write(folder.join("sa.pub"), keys.public_key_pem())?;
+    Ok(())
+}
+
 /// Asks `/readyz` until it says ok: the server has no event for it.
-fn wait_ready(children: &mut [Bound], url: &str, token: &str, certificate: &Path) -> anyhow::Result<(String, Client)> {
+fn wait_ready(children: &mut [(&'static str, Bound)], url: &str, token: &str, certificate: &Path) -> anyhow::Result<(String, Client)> {
     let begin = Instant::now();
     let mut connected: Option<(String, Client)> = None;
     let mut last = "no certificate yet".to_owned();
     loop {
-        for child in children.iter_mut() {
+        for (name, child) in children.iter_mut() {
             if let Some(status) = child.ended() {
-                bail!("a program of the control plane ended with {status}:\n{}", child.last_lines(20));
+                bail!("{name} ended with {status}:\n{}", child.last_lines(20));
             }
         }
         if begin.elapsed() > START_DEADLINE {
-            bail!("not ready after {} s ({last}):\n{}", START_DEADLINE.as_secs(), children[0].last_lines(20));
+            bail!(
+                "not ready after {} s ({last}):\n{}",
+                START_DEADLINE.as_secs(),
+                children.first().map(|(_, child)| child.last_lines(20)).unwrap_or_default()
+            );
         }
         if connected.is_none()
             && let Ok(ca) = fs::read_to_string(certificate)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comity_federation::recovery::{Newer, Rebuilt};
-use comity_hub::recover::{self, Options, Plan, Recovery, Take};
+use comity_hub::recover::{self, Options, Place, Plan, Recovery, Take};
 use comity_lane::client::ClusterClient;
 
 use super::{connect, serve};
@@ -24,13 +24,8 @@ pub(crate) fn recover(args: &HubRecover) -> CliResult {
 }
 
 async fn run(args: &HubRecover) -> CliResult {
-    let options = Options {
-        data_dir: serve::folder(args.data_dir.as_ref(), "hub")?,
-        from_members: args.from_members,
-        members: members(args).await?,
-        encryption: serve::keys(args.encryption_key_file.as_ref())?,
-        hub_id: args.hub_id.clone(),
-    };
+    let options =
+        Options { place: place(args).await?, from_members: args.from_members, members: members(args).await?, hub_id: args.hub_id.clone() };
     let recovery = recover::prepare(options).await.map_err(serve::start_error)?;
     tell(recovery.plan(), args);
     let decided = match args.newer {
@@ -52,6 +47,21 @@ async fn run(args: &HubRecover) -> CliResult {
             Ok(())
         }
     }
+}
+
+/// A folder, unless a kubeconfig or a context names a Kubernetes instead.
+async fn place(args: &HubRecover) -> CliResult<Place> {
+    if args.data_dir.is_some() || (args.context.is_none() && args.kubeconfig.is_none()) {
+        let encryption = serve::keys(args.encryption_key_file.as_ref())?;
+        return Ok(Place::Folder { data_dir: serve::folder(args.data_dir.as_ref(), "hub")?, encryption });
+    }
+    if args.encryption_key_file.is_some() {
+        let error =
+            CliError::new("--encryption-key-file is for a hub in a folder; an existing Kubernetes encrypts by its own configuration");
+        return Err(error.exit(Exit::Usage).hint("give the folder with --data-dir"));
+    }
+    let (connection, context) = connect::of(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
+    Ok(Place::Existing { client: connection.client, name: format!("hub of context {context:?}") })
 }
 
 async fn carry_out(recovery: Recovery, take: Take) -> CliResult {

@@ -163,7 +163,7 @@ fn quoted(path: &Path) -> String {
 
 pub(super) fn start_error(error: StartError) -> CliError {
     let exit = match &error {
-        StartError::InUse { .. } | StartError::PortTaken { .. } => Exit::Conflict,
+        StartError::InUse { .. } | StartError::Led { .. } | StartError::PortTaken { .. } => Exit::Conflict,
         _ => Exit::Failure,
     };
     CliError::new(error.to_string()).exit(exit)

@@ -15,9 +15,11 @@ spec:
 
 /// kubectl as somebody: arguments and standard input.
 type Client<'a> = &'a dyn Fn(&[&str], &str) -> Ran;
+/// Asks again until the answer is yes.
+type Until<'a> = &'a dyn Fn(&str, &mut dyn FnMut() -> bool);
 
 /// The service account `team:dev` may write every federated kind everywhere, and nothing else. Returns its token.
-pub(crate) fn account(admin: Client) -> String {
+fn account(admin: Client) -> String {
     for args in [
         "create namespace team",
         "create serviceaccount dev -n team",
@@ -29,14 +31,14 @@ pub(crate) fn account(admin: Client) -> String {
     ok(admin, "create token dev -n team").trim().to_owned()
 }
 
-pub(crate) fn ok(client: Client, args: &str) -> String {
+fn ok(client: Client, args: &str) -> String {
     let ran = client(&args.split(' ').collect::<Vec<_>>(), "");
     assert_eq!(ran.code, 0, "kubectl {args}: {}{}", ran.stdout, ran.stderr);
     ran.stdout
 }
 
 /// What holds on every hub. The rule is in force when `in_force` returns.
-pub(crate) fn deployments(admin: Client, dev: Client, until: &dyn Fn(&str, &mut dyn FnMut() -> bool)) {
+fn deployments(admin: Client, dev: Client, until: Until) {
     let refused = "user \"system:serviceaccount:team:dev\" cannot create deployments.apps in namespace \"team\", which the template would do in members";
     let mut said = String::new();
     until("the rule is in force", &mut || {
@@ -68,29 +70,33 @@ pub(crate) fn deployments(admin: Client, dev: Client, until: &dyn Fn(&str, &mut 
         assert!(ran.stderr.contains(&format!("cannot {verb} deployments.apps")), "{args:?}: {}{}", ran.stdout, ran.stderr);
     }
 
+    let collection = ["delete", "--raw", "/apis/types.kubefed.io/v1beta1/namespaces/team/federateddeployments"];
+    let ran = dev(&collection, "");
+    assert!(ran.stderr.contains("cannot delete deployments.apps"), "{}{}", ran.stdout, ran.stderr);
+
     // With the right on the kind, all of it works.
     ok(admin, "create role deployer -n team --verb=* --resource=deployments.apps");
     ok(admin, "create rolebinding deployer -n team --role=deployer --serviceaccount=team:dev");
     until("the right counts", &mut || dev(&patch, "").code == 0);
     assert_eq!(dev(&["create", "-f", "-"], &generated).code, 0);
-    ok(dev, "delete federateddeployments --all -n team --timeout=30s");
+    let ran = dev(&collection, "");
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    ok(dev, "wait federateddeployments --all -n team --for=delete --timeout=30s");
 }
 
-pub(crate) const ROLE: &str = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRole, metadata: {name: r}, \
+const ROLE: &str = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRole, metadata: {name: r}, \
     spec: {placement: {clusters: []}, template: {rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}}}";
-pub(crate) const BINDING: &str = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRoleBinding, metadata: {name: b}, \
+const BINDING: &str = "{apiVersion: types.kubefed.io/v1beta1, kind: FederatedClusterRoleBinding, metadata: {name: b}, \
     spec: {placement: {clusters: []}, template: {roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: pods}, subjects: []}}}";
 
 /// The account may also write the plain RBAC kinds, as far as RBAC itself lets it.
-pub(crate) fn may_write_rbac(admin: Client) {
+fn may_write_rbac(admin: Client) {
     ok(admin, "create clusterrole rbac --verb=create,update,delete --resource=clusterroles,clusterrolebindings");
     ok(admin, "create clusterrolebinding rbac --clusterrole=rbac --serviceaccount=team:dev");
     ok(admin, "create clusterrole pods --verb=get --resource=pods");
 }
 
-#[test]
-fn who_writes_a_template_must_be_allowed_to_write_its_kind_and_to_grant_what_it_grants() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=0"]) else { return };
+pub(crate) fn templates(fleet: &mut Fleet) {
     let admin = |args: &[&str], input: &str| fleet.try_hub_with(args, input);
     let token = format!("--token={}", account(&admin));
     let server = ok(&admin, "config view --minify -o jsonpath={.clusters[0].cluster.server}");
@@ -103,16 +109,45 @@ fn who_writes_a_template_must_be_allowed_to_write_its_kind_and_to_grant_what_it_
 
     // A namespace is not made for who may not make one, nor before the object is allowed.
     let elsewhere = FEDERATED.replace("namespace: team", "namespace: elsewhere");
-    assert!(dev(&["create", "-f", "-"], &elsewhere).stderr.contains("cannot create deployments.apps"));
-    assert!(admin(&["get", "namespace", "elsewhere"], "").stderr.contains("NotFound"));
+    if !fleet.hub_is_real() {
+        assert!(dev(&["create", "-f", "-"], &elsewhere).stderr.contains("cannot create deployments.apps"));
+        assert!(admin(&["get", "namespace", "elsewhere"], "").stderr.contains("NotFound"));
+    }
+    // A real API server takes a moment to put a new policy in force.
     deployments(&admin, &dev, &until);
     ok(&admin, "create clusterrole everywhere --verb=create --resource=deployments.apps");
     ok(&admin, "create clusterrolebinding everywhere --clusterrole=everywhere --serviceaccount=team:dev");
     assert!(dev(&["create", "-f", "-"], &elsewhere).stderr.contains("namespaces \"elsewhere\" not found"));
 
-    // Roles and bindings are judged as the plain objects are, with the server's own words.
     assert_eq!(fleet.kubefedctl(&["enable", "clusterrolebindings"]).code, 0);
     may_write_rbac(&admin);
+    if fleet.hub_is_real() {
+        ok(&admin, "create clusterrolebinding pods --clusterrole=pods --serviceaccount=team:dev");
+        needs_verbs(&admin, &dev, &until);
+    } else {
+        judged_as_plain_objects(&admin, &dev);
+    }
+}
+
+/// On a real hub roles and bindings need the verbs, whatever they grant.
+fn needs_verbs(admin: Client, dev: Client, until: Until) {
+    let create = |input: &str| dev(&["create", "-f", "-"], input);
+    until("the right counts", &mut || create(ROLE).stderr.contains("needs the verb \"escalate\" on clusterroles"));
+    until("the new type is covered", &mut || create(BINDING).stderr.contains("needs the verb \"bind\""));
+    ok(admin, "create clusterrole binder --verb=bind --resource=clusterroles --resource-name=pods");
+    ok(admin, "create clusterrolebinding binder --clusterrole=binder --serviceaccount=team:dev");
+    until("the verb counts", &mut || create(BINDING).code == 0);
+    let other = BINDING.replace("name: pods", "name: cluster-admin").replace("name: b}", "name: c}");
+    assert!(create(&other).stderr.contains("needs the verb \"bind\""));
+    let overridden = BINDING
+        .replace("name: b}", "name: d}")
+        .replace("spec: {", "spec: {overrides: [{clusterName: c, clusterOverrides: [{path: /roleRef/name, value: cluster-admin}]}], ");
+    assert!(create(&overridden).stderr.contains("needs the verb \"bind\""));
+    ok(admin, "delete federatedclusterrolebinding b");
+}
+
+/// On an embedded hub roles and bindings are judged as the plain objects are, with the server's own words.
+fn judged_as_plain_objects(admin: Client, dev: Client) {
     let plain_role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}";
     let plain_binding = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, \
         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: pods}, subjects: []}";
@@ -127,7 +162,7 @@ fn who_writes_a_template_must_be_allowed_to_write_its_kind_and_to_grant_what_it_
     assert!(dev(&["create", "-f", "-"], &nobody).stderr.contains("clusterrole.rbac.authorization.k8s.io \"nobody\" not found"));
 
     // Who holds the rights may hand them on, but an override hands out more.
-    ok(&admin, "create clusterrolebinding pods --clusterrole=pods --serviceaccount=team:dev");
+    ok(admin, "create clusterrolebinding pods --clusterrole=pods --serviceaccount=team:dev");
     for federated in [ROLE, BINDING] {
         let ran = dev(&["create", "-f", "-"], federated);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -142,5 +177,5 @@ fn who_writes_a_template_must_be_allowed_to_write_its_kind_and_to_grant_what_it_
         let ran = dev(&["patch", kind, name, "--type=merge", "-p", &more], "");
         assert!(ran.stderr.contains("is attempting to grant RBAC permissions not currently held"), "{}{}", ran.stdout, ran.stderr);
     }
-    ok(&dev, "label federatedclusterrole r a=b");
+    ok(dev, "label federatedclusterrole r a=b");
 }

@@ -1,6 +1,12 @@
 //! A fleet of the built binary in a folder of its own, and the clients that talk to it.
 //!
-//! Members are embedded in the demo's process, processes of the binary, or real control planes. Scenarios do not ask which.
+//! The hub is embedded or a real control plane; members are embedded in the hub's process, processes of the binary, or
+//! real control planes. Scenarios do not ask which, but where the kinds differ for a user as well.
+
+mod control_plane;
+mod hub;
+mod lifecycle;
+mod member;
 
 use std::{
     ffi::OsString,
@@ -13,22 +19,26 @@ use comity_testkit_core::{
     binary::{Home, Running},
     cache::{self, tool_or_skip},
     kubectl::Kubectl,
-    real::{Parts, RealCluster},
     run::{Ran, run},
 };
 
-use crate::real_members::RealMember;
+pub(crate) use control_plane::{ControlPlane, Request};
+use hub::Hub;
+use member::Member;
 
 /// The most that anything that is asked for again and again may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running demo. Dropping it kills it and removes its folder.
+/// The namespace of federation's own objects.
+pub(crate) const SYSTEM: &str = "kube-federation-system";
+
+/// A running fleet. Dropping it kills it and removes its folder.
 pub(crate) struct Fleet {
-    running: Option<Running>,
-    /// Members that are processes of their own, by name.
-    members: Vec<(String, Running)>,
-    /// Members that are real control planes.
-    real: Vec<RealMember>,
+    // first, so that members outlive it
+    hub: Hub,
+    members: Vec<Member>,
+    /// The members in the hub's process.
+    together: Vec<String>,
     /// Contexts of clusters that are none of ours.
     kubeconfigs: Vec<PathBuf>,
     kubectl: Kubectl,
@@ -44,76 +54,90 @@ pub(crate) fn manifest(name: &str) -> String {
 impl Fleet {
     /// Starts `comity demo` and waits until it is ready; nothing when the stock kubectl is missing (said in one line).
     pub(crate) fn demo(minor: &str, flags: &[&str]) -> Option<Self> {
-        Self::demo_with(minor, flags, &[])
+        Self::demo_where(minor, flags, |_| Vec::new())
     }
 
-    /// The same with environment variables.
-    pub(crate) fn demo_with(minor: &str, flags: &[&str], variables: &[(&str, &str)]) -> Option<Self> {
-        Self::demo_where(minor, flags, |_| variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect())
-    }
-
-    /// The same with variables that depend on the home folder.
+    /// The same with environment variables that depend on the home folder.
     pub(crate) fn demo_where(minor: &str, flags: &[&str], variables: impl FnOnce(&Path) -> Vec<(String, OsString)>) -> Option<Self> {
-        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
-        let kubectl = Kubectl::find(minor, &home.path().join("data/kubeconfig"));
-        let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
-        let mut fleet =
-            Self { running: None, members: Vec::new(), real: Vec::new(), kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home };
+        let mut fleet = Self::without_hub(minor)?;
+        let count = flags.iter().find_map(|flag| flag.strip_prefix("--members=")).map_or(3, |count| count.parse().unwrap());
+        fleet.together = (1..=count).map(|number| format!("cluster{number}")).collect();
+        fleet.hub = Hub::Embedded { flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), running: None };
         let variables = variables(fleet.home.path());
         fleet.set(&variables);
-        fleet.start_again(flags);
+        fleet.start_again();
         Some(fleet)
     }
 
-    /// A hub without members of its own, and real control planes with simulated nodes that are not joined;
-    /// nothing when a program is missing (said in one line).
-    pub(crate) fn real(minor: &str, names: &[&str]) -> Option<Self> {
-        let what = "end to end with real members";
-        let programs = tool_or_skip(what, RealCluster::find(Parts::Scheduler))?;
-        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
-        let real: Vec<RealMember> = std::thread::scope(|scope| {
-            let start = |name| {
-                let (programs, home) = (programs.clone(), &home);
-                scope.spawn(move || RealMember::start(name, programs, home))
-            };
-            let starting: Vec<_> = names.iter().map(|name| start(*name)).collect();
-            starting.into_iter().map(|member| member.join().unwrap()).collect()
+    /// An embedded hub, and members that are processes of the binary and are not joined.
+    pub(crate) fn apart(names: &[&str]) -> Option<Self> {
+        let mut fleet = Self::demo("v1.36", &["--members=0"])?;
+        fleet.members = side_by_side(names, |name| Member::start(name, &fleet.home));
+        fleet.find_contexts();
+        Some(fleet)
+    }
+
+    /// An embedded hub, and real control planes with simulated nodes that are not joined; nothing when a program is missing.
+    pub(crate) fn with_real_members(names: &[&str]) -> Option<Self> {
+        let programs = Member::programs()?;
+        let mut fleet = Self::demo("v1.36", &["--members=0"])?;
+        fleet.members = side_by_side(names, |name| Member::real(name, programs.clone(), &fleet.home));
+        fleet.find_contexts();
+        Some(fleet)
+    }
+
+    /// A real control plane as the hub, and members that are processes of the binary and are not joined; nothing when a program is missing.
+    pub(crate) fn with_real_hub(names: &[&str]) -> Option<Self> {
+        let mut fleet = Self::without_hub("v1.36")?;
+        let home = &fleet.home;
+        let (members, hub) = std::thread::scope(|scope| {
+            let members = scope.spawn(|| side_by_side(names, |name| Member::start(name, home)));
+            let hub = Hub::existing(home);
+            (members.join().unwrap(), hub)
         });
-        let files = std::iter::once(home.path().join("data/kubeconfig")).chain(real.iter().map(|m| m.kubeconfig.clone()));
-        let files = std::env::join_paths(files).unwrap();
-        let kubectl = tool_or_skip(what, Kubectl::find(minor, Path::new(&files)))?;
-        let mut fleet = Self { running: None, members: Vec::new(), real, kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home };
-        fleet.start_again(&["--members=0"]);
+        (fleet.members, fleet.hub) = (members, hub?);
+        fleet.find_contexts();
+        fleet.start_again();
         Some(fleet)
     }
 
-    /// A member that is a real control plane.
-    pub(crate) fn real_member(&self, name: &str) -> &RealMember {
-        self.real.iter().find(|member| member.name == name).unwrap()
+    fn without_hub(minor: &str) -> Option<Self> {
+        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+        let hub = Hub::Embedded { flags: Vec::new(), running: None };
+        let kubectl = Kubectl::find(minor, &hub.kubeconfig(home.path()));
+        let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;
+        Some(Self { hub, members: Vec::new(), together: Vec::new(), kubeconfigs: Vec::new(), kubectl, minor: minor.to_owned(), home })
     }
 
-    /// Sets variables for later starts.
-    pub(crate) fn set(&mut self, variables: &[(String, OsString)]) {
-        for (name, value) in variables {
-            self.home.set(name, value.to_str().unwrap());
+    /// Whether the hub is a real control plane.
+    pub(crate) fn hub_is_real(&self) -> bool {
+        matches!(self.hub, Hub::Existing { .. })
+    }
+
+    /// A federated object needs a namespace, which only an embedded hub makes by itself.
+    pub(crate) fn namespace(&self, name: &str) {
+        if self.hub_is_real() {
+            let made = self.try_hub_with(&["create", "namespace", name], "");
+            assert!(made.code == 0 || made.stderr.contains("already exists"), "{}", made.stderr);
         }
     }
 
-    /// The demo's data folder.
+    /// The names of all members.
+    pub(crate) fn clusters(&self) -> Vec<String> {
+        self.together.iter().cloned().chain(self.members.iter().map(|member| member.name.clone())).collect()
+    }
+
+    /// The control plane of a member, or of the hub (`host`), where it is a real one.
+    pub(crate) fn control_plane(&self, name: &str) -> Option<&ControlPlane> {
+        match &self.hub {
+            Hub::Existing { cluster, .. } if name == "host" => Some(cluster),
+            _ => self.members.iter().find(|member| member.name == name).and_then(Member::control_plane),
+        }
+    }
+
+    /// The embedded hub's data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")
-    }
-
-    /// Starts a member as a process of its own, in the folder of its name.
-    pub(crate) fn add_member(&mut self, name: &str) {
-        let (flag, folder) = (format!("--name={name}"), format!("--data-dir={name}"));
-        let running = self.home.start(&["member", &flag, &folder]).unwrap();
-        self.members.push((name.to_owned(), running));
-    }
-
-    /// Makes the contexts of another cluster known to `kubefedctl` and `comity`.
-    pub(crate) fn add_kubeconfig(&mut self, path: PathBuf) {
-        self.kubeconfigs.push(path);
     }
 
     /// The home folder, which holds the folders of members that are processes.
@@ -121,38 +145,9 @@ impl Fleet {
         self.home.path()
     }
 
-    /// Ends a member that is a process of its own, without warning.
-    pub(crate) fn kill_member(&mut self, name: &str) {
-        let at = self.members.iter().position(|(known, _)| known == name).unwrap();
-        self.members.remove(at).1.kill().unwrap();
-    }
-
-    /// Stops a member that is a process of its own where it stands, or lets it go on.
-    pub(crate) fn freeze_member(&self, name: &str, frozen: bool) {
-        let (_, running) = self.members.iter().find(|(known, _)| known == name).unwrap();
-        let signal = if frozen { "-STOP" } else { "-CONT" };
-        assert!(Command::new("kill").args([signal, &running.id().to_string()]).status().unwrap().success());
-    }
-
-    /// Starts the demo on the same folder.
-    pub(crate) fn start_again(&mut self, flags: &[&str]) {
-        self.running = Some(self.home.start(&[&["demo", "--data-dir=data"], flags].concat()).unwrap());
-    }
-
-    /// Stops the demo with SIGTERM and returns its exit status.
-    pub(crate) fn terminate(&mut self) -> i32 {
-        self.running.take().unwrap().stop().unwrap().code().unwrap_or(-1)
-    }
-
-    /// Waits until the demo ends by itself; its exit status and what it wrote to standard error.
-    pub(crate) fn ended(&mut self) -> (i32, String) {
-        let (status, log) = self.running.take().unwrap().ended().unwrap();
-        (status.code().unwrap_or(-1), log)
-    }
-
-    /// Ends the demo without warning.
-    pub(crate) fn kill(&mut self) {
-        self.running.take().unwrap().kill().unwrap();
+    /// The file with the hub's context.
+    pub(crate) fn hub_kubeconfig(&self) -> PathBuf {
+        self.hub.kubeconfig(self.home.path())
     }
 
     /// kubectl on the hub; it must succeed.
@@ -163,6 +158,12 @@ impl Fleet {
     /// kubectl on the hub with a text on standard input.
     pub(crate) fn try_hub_with(&self, args: &[&str], input: &str) -> Ran {
         self.kubectl.run_with(args, input).unwrap()
+    }
+
+    /// Applies a text on the hub; that must succeed.
+    pub(crate) fn apply(&self, text: &str) {
+        let args = ["apply", "-f", "-"];
+        self.expect(&args, self.try_hub_with(&args, text));
     }
 
     /// kubectl on a member; it must succeed.
@@ -182,8 +183,11 @@ impl Fleet {
         self.kubectl.run_with(&[&[context.as_str()], args].concat(), input).unwrap()
     }
 
-    /// `kubefedctl`, called by the link that the demo makes.
+    /// `kubefedctl`: called by the link that an embedded hub makes, or as a command of the binary.
     pub(crate) fn kubefedctl(&self, args: &[&str]) -> Ran {
+        if self.hub_is_real() {
+            return self.comity(&[&["kubefedctl"], args].concat());
+        }
         self.run(Command::new(self.data().join("bin/kubefedctl")).args(args))
     }
 
@@ -219,21 +223,47 @@ impl Fleet {
         }
     }
 
+    /// Waits for something to be said of an object on the hub, as `kubectl wait --for`.
+    pub(crate) fn wait(&self, object: &str, namespace: &str, what: &str) {
+        let ran = self.try_hub_with(&["wait", object, "-n", namespace, &format!("--for={what}"), "--timeout=60s"], "");
+        let found = || self.try_hub_with(&["get", object, "-n", namespace, "-o", "yaml"], "").stdout;
+        assert_eq!(ran.code, 0, "{object} in {namespace}, {what}: {}\n{}\n{}", ran.stderr, found(), self.log());
+    }
+
+    /// What Comity wrote to standard error beside or in the hub.
+    pub(crate) fn log(&self) -> String {
+        self.hub.log()
+    }
+
+    /// What processes of ours wrote to standard error in or for members.
+    pub(crate) fn logs_of_members(&self) -> String {
+        self.members.iter().map(Member::log).collect()
+    }
+
+    /// All contexts: the hub's, then the members'.
+    fn contexts(&self) -> OsString {
+        let members = self.members.iter().map(|member| member.kubeconfig(&self.home));
+        std::env::join_paths(std::iter::once(self.hub_kubeconfig()).chain(members).chain(self.kubeconfigs.iter().cloned())).unwrap()
+    }
+
+    fn find_contexts(&mut self) {
+        self.kubectl = Kubectl::find(&self.minor, Path::new(&self.contexts())).unwrap();
+    }
+
     fn run(&self, command: &mut Command) -> Ran {
-        let folders = self.members.iter().map(|(name, _)| self.home.path().join(name));
-        let files = std::iter::once(self.data()).chain(folders).map(|folder| folder.join("kubeconfig"));
-        let files = files.chain(self.real.iter().map(|member| member.kubeconfig.clone()));
-        let files = files.chain(self.kubeconfigs.iter().cloned());
-        run(command.env("HOME", self.home.path()).env("KUBECONFIG", std::env::join_paths(files).unwrap()), "").unwrap()
+        run(command.env("HOME", self.home.path()).env("KUBECONFIG", self.contexts()), "").unwrap()
     }
 
     fn expect(&self, args: &[&str], ran: Ran) -> String {
         assert_eq!(ran.code, 0, "kubectl {}\n{}\n{}\n{}", args.join(" "), ran.stdout, ran.stderr, self.log());
         ran.stdout
     }
+}
 
-    /// What the demo wrote to standard error.
-    pub(crate) fn log(&self) -> String {
-        self.running.as_ref().map(Running::log).unwrap_or_default()
-    }
+/// Makes what takes long, all at once.
+fn side_by_side<T: Send>(names: &[&str], make: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let making: Vec<_> = names.iter().map(|name| scope.spawn(|| make(name))).collect();
+        making.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }

@@ -2,14 +2,8 @@
 
 use crate::fleet::{Fleet, manifest};
 
-#[test]
-fn an_unjoined_cluster_keeps_its_workloads_and_loses_the_joins_artefacts() {
-    let Some(fleet) = Fleet::demo("v1.36", &[]) else { return };
-    unjoins(&fleet);
-}
-
-/// On a fleet whose clusters are joined.
-pub(crate) fn unjoins(fleet: &Fleet) {
+pub(crate) fn unjoins(fleet: &mut Fleet) {
+    fleet.namespace("production");
     fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml")]);
     fleet.hub(&["wait", "federateddeployment/webapp", "-n", "production", "--for=condition=Propagation", "--timeout=30s"]);
     let unjoined = fleet.kubefedctl(&[
@@ -38,14 +32,8 @@ pub(crate) fn unjoins(fleet: &Fleet) {
     fleet.hub(&["wait", "federateddeployment/webapp", "-n", "production", "--for=condition=Propagation", "--timeout=20s"]);
 }
 
-#[test]
-fn a_wrong_join_says_what_is_wrong_and_leaves_nothing_behind() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=2", "--join=none"]) else { return };
-    wrong_joins(&fleet);
-}
-
 /// On a fleet of which no cluster is joined.
-pub(crate) fn wrong_joins(fleet: &Fleet) {
+pub(crate) fn wrong_joins(fleet: &mut Fleet) {
     let join = |args: &[&str]| fleet.kubefedctl(&[&["join"], args, &["--host-cluster-context", "host-context"]].concat());
     let before = fleet.member("cluster1", &["get", "clusterroles,clusterrolebindings", "-o", "name"]);
 

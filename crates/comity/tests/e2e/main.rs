@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
 
 mod fleet;
+mod scenarios;
 
 mod adopt;
 mod authority;
@@ -11,11 +12,11 @@ mod credentials;
 mod deletion;
 mod docs;
 mod isolation;
+mod kills;
 mod leave;
 mod page;
 mod power_loss;
 mod real_hub;
-mod real_members;
 mod recover;
 mod repair;
 mod restart;

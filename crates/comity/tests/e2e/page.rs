@@ -3,22 +3,13 @@
 use crate::fleet::{Fleet, manifest};
 
 #[test]
-fn the_page_works_with_kubectl_1_36() {
-    page("v1.36");
-}
-
-#[test]
 fn the_page_works_with_kubectl_1_32() {
-    page("v1.32");
-}
-
-fn page(kubectl: &str) {
-    let Some(fleet) = Fleet::demo(kubectl, &["--join=none"]) else { return };
-    the_page(&fleet);
+    let Some(mut fleet) = Fleet::demo("v1.32", &["--join=none"]) else { return };
+    the_page(&mut fleet);
 }
 
 /// On a fleet of three clusters of which none is joined.
-pub(crate) fn the_page(fleet: &Fleet) {
+pub(crate) fn the_page(fleet: &mut Fleet) {
     // Joining: two of three clusters.
     for name in ["cluster1", "cluster2"] {
         let context = format!("{name}-context");
@@ -35,7 +26,8 @@ pub(crate) fn the_page(fleet: &Fleet) {
         assert_eq!((line[0], line[2], line[3]), (name, "True", "v1.36.3"), "{table}");
     }
 
-    // Deploying into a namespace that nobody made.
+    // Deploying; an embedded hub needs no namespace.
+    fleet.namespace("production");
     assert!(
         fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml")]).contains("federateddeployment.types.kubefed.io/webapp created")
     );

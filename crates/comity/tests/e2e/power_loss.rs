@@ -60,7 +60,7 @@ fn after_a_power_failure_everything_acknowledged_is_there_watches_resume_and_mem
         std::fs::rename(&image, fleet.data()).unwrap();
         disk = Disk::read(&fleet.data()).unwrap();
         fleet.set(&next);
-        fleet.start_again(&flags);
+        fleet.start_again();
         let first = fresh[0].clone();
         acknowledged.extend(fresh.clone());
         for (name, rev) in &acknowledged {
@@ -99,7 +99,7 @@ fn a_full_disk_stops_the_hub_with_the_cause_and_what_to_do_and_nothing_acknowled
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
     std::fs::remove_file(&full).unwrap();
-    fleet.start_again(&flags);
+    fleet.start_again();
     fleet.hub(&["get", "configmap", "kept"]);
     create(&fleet, "lost");
 }

@@ -1,149 +1,152 @@
-//! A hub that is killed, restored from yesterday's folder, cloned, lost: the members keep what they have.
+//! A hub that is restored from yesterday, cloned, lost: the members keep what they have.
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, process::Command};
 
-use crate::fleet::Fleet;
-
-const HUB: &[&str] = &["--members=0"];
-
-/// A hub and one member as processes of their own, and `shop/settings` federated to it.
-fn fleet() -> Option<Fleet> {
-    let mut fleet = Fleet::demo("v1.36", HUB)?;
-    fleet.add_member("east");
-    let joined = fleet.kubefedctl(&["join", "east", "--cluster-context=east-context", "--host-cluster-context=host-context"]);
-    assert_eq!(joined.code, 0, "{}{}", joined.stdout, joined.stderr);
-    say(&fleet, "settings", "1");
-    in_sync(&fleet, "settings");
-    Some(fleet)
-}
+use crate::fleet::{Fleet, SYSTEM};
 
 fn say(fleet: &Fleet, name: &str, text: &str) {
     let object = format!(
-        "{{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {{name: {name}, namespace: shop}}, \
-         spec: {{template: {{data: {{k: '{text}'}}}}, placement: {{clusters: [{{name: east}}]}}}}}}"
+        "{{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {{name: {name}, namespace: kept}}, \
+         spec: {{template: {{data: {{k: '{text}'}}}}, placement: {{clusters: [{{name: cluster1}}]}}}}}}"
     );
-    let ran = fleet.try_hub_with(&["apply", "-f", "-"], &object);
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    fleet.until(&format!("{name} is written"), || fleet.try_hub_with(&["apply", "-f", "-"], &object).code == 0);
+}
+
+/// A real API server that has just been started finds the parameters of policies only after a while, and refuses what they judge.
+fn delete(fleet: &Fleet, names: &[&str]) {
+    let args = [&["delete", "federatedconfigmap", "-n", "kept", "--timeout=60s", "--ignore-not-found"], names].concat();
+    fleet.until("the end of what was written", || fleet.try_hub_with(&args, "").code == 0);
 }
 
 fn in_sync(fleet: &Fleet, name: &str) {
-    let told = || fleet.hub(&["get", "federatedconfigmap", name, "-n", "shop", "-o", "jsonpath={.status}"]);
+    let told = || fleet.hub(&["get", "federatedconfigmap", name, "-n", "kept", "-o", "jsonpath={.status}"]);
     fleet.until(&format!("in sync: {name}"), || told().contains(r#""status":"True","type":"Propagation""#));
 }
 
 fn has(fleet: &Fleet, name: &str) -> String {
-    east(fleet, &["get", "configmap", name, "-n", "shop", "-o", "jsonpath={.data.k} {.metadata.uid} {.metadata.resourceVersion}"])
+    let path = "jsonpath={.data.k} {.metadata.uid} {.metadata.resourceVersion}";
+    fleet.member("cluster1", &["get", "configmap", name, "-n", "kept", "-o", path])
+}
+
+/// Text and uid.
+fn content(text: &str) -> Vec<&str> {
+    text.split(' ').take(2).collect()
 }
 
 fn reason(fleet: &Fleet, name: &str) -> String {
-    fleet.hub(&["get", "federatedconfigmap", name, "-n", "shop", "-o", "jsonpath={.status.clusters[0].reason}"])
+    fleet.hub(&["get", "federatedconfigmap", name, "-n", "kept", "-o", "jsonpath={.status.clusters[0].reason}"])
 }
 
-fn condition(fleet: &Fleet) -> String {
-    let path = "jsonpath={.status.conditions[?(@.type=='HubBehind')].reason}";
-    fleet.hub(&["get", "kubefedcluster", "east", "-n", "kube-federation-system", "-o", path])
+fn condition(fleet: &Fleet, field: &str) -> String {
+    let path = format!("jsonpath={{.status.conditions[?(@.type=='HubBehind')].{field}}}");
+    fleet.hub(&["get", "kubefedcluster", "cluster1", "-n", SYSTEM, "-o", &path])
 }
 
-fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
-}
-
-#[test]
-fn a_killed_hub_goes_on_at_once() {
-    let Some(mut fleet) = fleet() else { return };
-    fleet.kill();
-    let began = Instant::now();
-    fleet.start_again(HUB);
-    say(&fleet, "settings", "2");
-    fleet.until("the first change after the restart", || has(&fleet, "settings").starts_with("2 "));
-    let took = began.elapsed();
-    assert!(took < Duration::from_secs(15), "it waited for its own Lease: {took:?}");
-}
-
-#[test]
-fn a_hub_restored_from_yesterday_rolls_nothing_back_and_is_recovered_from_its_members() {
-    let Some(mut fleet) = fleet() else { return };
-    say(&fleet, "untouched", "1");
-    in_sync(&fleet, "untouched");
+/// The hub's store is put back as it was yesterday.
+pub(crate) fn yesterday(fleet: &mut Fleet) {
+    fleet.namespace("kept");
+    for name in ["settings", "untouched"] {
+        say(fleet, name, "1");
+        in_sync(fleet, name);
+    }
     assert_eq!(fleet.terminate(), 0);
-    let (data, home) = (fleet.data(), fleet.data().parent().unwrap().to_owned());
-    copy(&data, &home.join("yesterday"));
+    fleet.save_hub("yesterday");
 
-    fleet.start_again(HUB);
-    say(&fleet, "settings", "2");
-    fleet.until("today's state", || has(&fleet, "settings").starts_with("2 "));
-    say(&fleet, "later", "1");
-    in_sync(&fleet, "later");
-    fleet.kill();
-    fs::rename(&data, home.join("today")).unwrap();
-    fs::rename(home.join("yesterday"), &data).unwrap();
-    let before = ["settings", "untouched", "later"].map(|name| has(&fleet, name));
+    fleet.start_again();
+    say(fleet, "settings", "2");
+    fleet.until("today's state", || has(fleet, "settings").starts_with("2 "));
+    say(fleet, "later", "1");
+    in_sync(fleet, "later");
+    fleet.end();
+    fleet.restore_hub("yesterday");
+    let before = ["settings", "untouched", "later"].map(|name| has(fleet, name));
 
-    fleet.start_again(HUB);
-    fleet.until("that the hub is old", || condition(&fleet) == "HubBehind");
-    say(&fleet, "untouched", "not today");
-    fleet.until("why nothing is written", || reason(&fleet, "untouched") == "HubBehind");
-    fleet.hub(&["delete", "federatedconfigmap", "untouched", "-n", "shop", "--wait=false"]);
+    fleet.start_again();
+    fleet.until("that the hub is old", || condition(fleet, "reason") == "HubBehind");
+    say(fleet, "untouched", "not today");
+    fleet.until("why nothing is written", || reason(fleet, "untouched") == "HubBehind");
+    fleet.until("the deletion is asked for", || {
+        fleet.try_hub_with(&["delete", "federatedconfigmap", "untouched", "-n", "kept", "--wait=false"], "").code == 0
+    });
     fleet.until("why nothing is deleted", || {
         let path = "jsonpath={.status.clusters[0].status} {.status.clusters[0].reason}";
-        fleet.hub(&["get", "federatedconfigmap", "untouched", "-n", "shop", "-o", path]) == "DeletionFailed HubBehind"
+        fleet.hub(&["get", "federatedconfigmap", "untouched", "-n", "kept", "-o", path]) == "DeletionFailed HubBehind"
     });
-    assert_eq!(["settings", "untouched", "later"].map(|name| has(&fleet, name)), before);
-    let folder = data.display().to_string();
-    let ran = fleet.comity(&["hub", "recover", "--data-dir", &folder]);
+    assert_eq!(["settings", "untouched", "later"].map(|name| has(fleet, name)), before);
+    let ran = fleet.recover(&[]);
     assert!(ran.code == 7 && ran.stderr.contains("in use"), "{} {}", ran.code, ran.stderr);
 
-    // yesterday's folder without what was tried on it
     assert_eq!(fleet.terminate(), 0);
-    let plan = fleet.comity(&["hub", "recover", "--data-dir", &folder, "--from-members"]);
+    let plan = fleet.recover(&["--from-members"]);
     assert_eq!(plan.code, 7, "{}{}", plan.stdout, plan.stderr);
     assert!(plan.stderr.contains("--newer=members"), "{}", plan.stderr);
-    for line in ["make FederatedConfigMap shop/later", "FederatedConfigMap shop/settings is older on the hub", "/data/k: \"1\" -> \"2\""] {
+    for line in ["make FederatedConfigMap kept/later", "FederatedConfigMap kept/settings is older on the hub", "/data/k: \"1\" -> \"2\""] {
         assert!(plan.stdout.contains(line), "{line}:\n{}", plan.stdout);
     }
-    let done = fleet.comity(&["hub", "recover", "--data-dir", &folder, "--from-members", "--newer=members", "--yes"]);
+    let done = fleet.recover(&["--from-members", "--newer=members", "--yes"]);
     assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
-    assert_eq!(["settings", "untouched", "later"].map(|name| has(&fleet, name)), before, "recovery changes nothing in members");
+    assert_eq!(["settings", "untouched", "later"].map(|name| has(fleet, name)), before, "recovery changes nothing in members");
 
-    fleet.start_again(HUB);
+    fleet.start_again();
     for name in ["settings", "later"] {
-        in_sync(&fleet, name);
+        in_sync(fleet, name);
     }
-    fleet.until("that the member is open", || condition(&fleet).is_empty());
-    let content = |text: &str| text.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(content(&has(&fleet, "settings")), content(&before[0]));
-    assert_eq!(content(&has(&fleet, "later")), content(&before[2]));
-    say(&fleet, "settings", "3");
-    fleet.until("that it goes on", || has(&fleet, "settings").starts_with("3 "));
+    fleet.until("that the member is open", || condition(fleet, "reason").is_empty());
+    assert_eq!(content(&has(fleet, "settings")), content(&before[0]));
+    assert_eq!(content(&has(fleet, "later")), content(&before[2]));
+    say(fleet, "settings", "3");
+    fleet.until("that it goes on", || has(fleet, "settings").starts_with("3 "));
+    delete(fleet, &["settings", "later"]);
+}
+
+/// Only the epoch is raised: the hub's word counts everywhere.
+pub(crate) fn epoch_alone(fleet: &mut Fleet) {
+    fleet.namespace("kept");
+    say(fleet, "settings", "1");
+    in_sync(fleet, "settings");
+    assert_eq!(fleet.terminate(), 0);
+    fleet.save_hub("before");
+    fleet.start_again();
+    say(fleet, "settings", "2");
+    fleet.until("the later state", || has(fleet, "settings").starts_with("2 "));
+    assert_eq!(fleet.terminate(), 0);
+    fleet.restore_hub("before");
+    let plan = fleet.recover(&[]);
+    assert!(plan.code == 0 && plan.stdout.contains("Nothing was changed."), "{}{}", plan.stdout, plan.stderr);
+    let done = fleet.recover(&["--yes"]);
+    assert!(done.code == 0 && done.stdout.contains("Recovered: the hub is in epoch "), "{}{}", done.stdout, done.stderr);
+    assert!(has(fleet, "settings").starts_with("2 "), "recovery changes nothing in members");
+    fleet.start_again();
+    fleet.until("the hub's word", || has(fleet, "settings").starts_with("1 "));
+    in_sync(fleet, "settings");
+    delete(fleet, &["settings"]);
 }
 
 #[test]
 fn a_running_clone_of_a_hub_only_reads() {
-    let Some(mut fleet) = fleet() else { return };
+    let Some(mut fleet) = Fleet::apart(&["cluster1"]) else { return };
+    fleet.join_all(true);
+    say(&fleet, "settings", "1");
+    in_sync(&fleet, "settings");
     assert_eq!(fleet.terminate(), 0);
-    let clone = fleet.data().parent().unwrap().join("clone");
-    copy(&fleet.data(), &clone);
+    fleet.save_hub("clone");
+    let clone = fleet.home().join("clone");
     // it may not take the ports of the original
     fs::remove_file(clone.join("ports.json")).unwrap();
-    fleet.start_again(HUB);
+    fleet.start_again();
     fleet.until("that the original holds the Lease", || !lease(&fleet).is_empty());
     let running = fleet.start_beside(&["demo", "--data-dir=clone", "--members=0"]);
     let hub = |args: &[&str]| fleet.try_with_kubeconfig(&clone.join("kubeconfig"), args);
     fleet.until("that the clone knows what it is", || {
         let path = "jsonpath={.status.conditions[?(@.type=='HubBehind')].message}";
-        let message = hub(&["get", "kubefedcluster", "east", "-n", "kube-federation-system", "-o", path]).stdout;
+        let message = hub(&["get", "kubefedcluster", "cluster1", "-n", "kube-federation-system", "-o", path]).stdout;
         message.contains("instance") && message.contains(&lease(&fleet))
     });
     let patch = r#"{"spec":{"template":{"data":{"k":"clones"}}}}"#;
-    assert_eq!(hub(&["patch", "federatedconfigmap", "settings", "-n", "shop", "--type=merge", "-p", patch]).code, 0);
+    assert_eq!(hub(&["patch", "federatedconfigmap", "settings", "-n", "kept", "--type=merge", "-p", patch]).code, 0);
     fleet.until("that the clone says so", || {
         let path = "jsonpath={.status.clusters[0].status}";
-        hub(&["get", "federatedconfigmap", "settings", "-n", "shop", "-o", path]).stdout == "UpdateFailed"
+        hub(&["get", "federatedconfigmap", "settings", "-n", "kept", "-o", path]).stdout == "UpdateFailed"
     });
     assert!(has(&fleet, "settings").starts_with("1 "));
     say(&fleet, "settings", "originals");
@@ -153,38 +156,76 @@ fn a_running_clone_of_a_hub_only_reads() {
 
 /// Who holds the hub's Lease in the member.
 fn lease(fleet: &Fleet) -> String {
-    east(fleet, &["get", "lease", "-n", "kube-federation-system", "-o", "jsonpath={.items[*].spec.holderIdentity}"])
+    fleet.member("cluster1", &["get", "lease", "-n", SYSTEM, "-o", "jsonpath={.items[*].spec.holderIdentity}"])
 }
 
-/// kubectl on the member, which is a process of its own.
-fn east(fleet: &Fleet, args: &[&str]) -> String {
-    let kubeconfig = fleet.data().parent().unwrap().join("east/kubeconfig");
-    let ran = fleet.try_with_kubeconfig(&kubeconfig, &[&["--context=east-context"], args].concat());
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    ran.stdout
+/// Nothing is left of the hub; what its members hold is enough.
+pub(crate) fn lost(fleet: &mut Fleet) {
+    fleet.namespace("kept");
+    say(fleet, "settings", "1");
+    in_sync(fleet, "settings");
+    let before = has(fleet, "settings");
+    fleet.kill();
+    fleet.lose_hub();
+    let members: Vec<String> = fleet.clusters().iter().map(|name| format!("--member={name}={name}-context")).collect();
+    let flags: Vec<&str> = members.iter().map(String::as_str).chain(["--from-members", "--yes"]).collect();
+    let done = fleet.recover(&flags);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("make FederatedConfigMap kept/settings from its copies in cluster1"), "{}", done.stdout);
+    assert_eq!(has(fleet, "settings"), before);
+    fleet.start_again();
+    for name in fleet.clusters() {
+        let context = format!("{name}-context");
+        let join = ["join", &name, "--cluster-context", &context, "--host-cluster-context=host-context", "--error-on-existing=false"];
+        let joined = fleet.kubefedctl(&join);
+        assert_eq!(joined.code, 0, "{}{}", joined.stdout, joined.stderr);
+    }
+    in_sync(fleet, "settings");
+    assert_eq!(content(&has(fleet, "settings")), content(&before), "the same object says the same");
+    say(fleet, "settings", "2");
+    fleet.until("that it goes on", || has(fleet, "settings").starts_with("2 "));
 }
 
 #[test]
-fn a_lost_hub_is_made_anew_from_its_members() {
-    let Some(mut fleet) = fleet() else { return };
-    let before = has(&fleet, "settings");
-    fleet.kill();
-    fs::rename(fleet.data(), fleet.data().parent().unwrap().join("lost")).unwrap();
-    fs::create_dir(fleet.data()).unwrap();
-    let (folder, member) = (fleet.data().display().to_string(), "--member=east=east-context");
-    let kubeconfig = fleet.data().parent().unwrap().join("east/kubeconfig").display().to_string();
-    let args = ["hub", "recover", "--data-dir", &folder, "--from-members", member, "--kubeconfig", &kubeconfig, "--yes"];
-    let done = fleet.comity(&args);
-    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
-    assert!(done.stdout.contains("make FederatedConfigMap shop/settings from its copies in east"), "{}", done.stdout);
-    assert_eq!(has(&fleet, "settings"), before);
-    fleet.start_again(HUB);
-    let join = ["join", "east", "--cluster-context=east-context", "--host-cluster-context=host-context", "--error-on-existing=false"];
-    let joined = fleet.kubefedctl(&join);
-    assert_eq!(joined.code, 0, "{}{}", joined.stdout, joined.stderr);
+fn an_encrypted_hub_is_recovered_with_its_keys_only() {
+    // 32 bytes of 1 and of 2
+    let keys = [("right", "AQEB".repeat(10) + "AQE="), ("wrong", "AgIC".repeat(10) + "AgI=")];
+    let write = |home: &Path| {
+        for (name, key) in &keys {
+            fs::write(home.join(name), key).unwrap();
+            assert!(Command::new("chmod").arg("600").arg(home.join(name)).status().unwrap().success());
+        }
+        Vec::new()
+    };
+    let Some(mut fleet) = Fleet::demo_where("v1.36", &["--members=0", "--encryption-key-file=right"], write) else { return };
+    let file = |fleet: &Fleet, name: &str| format!("--encryption-key-file={}", fleet.home().join(name).display());
+    fleet.add_member("cluster1");
+    fleet.join_all(true);
+    say(&fleet, "settings", "1");
     in_sync(&fleet, "settings");
-    let content = |text: &str| text.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(content(&has(&fleet, "settings")), content(&before), "the same object says the same");
+    assert_eq!(fleet.terminate(), 0);
+    fleet.save_hub("yesterday");
+    fleet.start_again();
     say(&fleet, "settings", "2");
-    fleet.until("that it goes on", || has(&fleet, "settings").starts_with("2 "));
+    fleet.until("the later state", || has(&fleet, "settings").starts_with("2 "));
+    fleet.kill();
+    fleet.restore_hub("yesterday");
+
+    let without = fleet.recover(&["--yes"]);
+    assert!(without.code != 0 && without.stderr.contains("--encryption-key-file"), "{}{}", without.stdout, without.stderr);
+    let other = fleet.recover(&["--yes", &file(&fleet, "wrong")]);
+    assert!(other.code != 0 && other.stderr.contains("key"), "{}{}", other.stdout, other.stderr);
+    assert!(keys.iter().all(|(_, key)| !other.stderr.contains(key)), "a key is told");
+    let done = fleet.recover(&["--from-members", "--newer=members", "--yes", &file(&fleet, "right")]);
+    assert!(
+        done.code == 0 && done.stdout.contains("FederatedConfigMap kept/settings is older on the hub"),
+        "{}{}",
+        done.stdout,
+        done.stderr
+    );
+    fleet.start_again();
+    in_sync(&fleet, "settings");
+    assert!(has(&fleet, "settings").starts_with("2 "));
+    say(&fleet, "settings", "3");
+    fleet.until("that it goes on", || has(&fleet, "settings").starts_with("3 "));
 }

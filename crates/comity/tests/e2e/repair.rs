@@ -2,14 +2,8 @@
 
 use crate::fleet::{Fleet, manifest};
 
-#[test]
-fn what_the_template_names_is_repaired_and_nothing_else_is_touched() {
-    let Some(fleet) = Fleet::demo("v1.36", &[]) else { return };
-    repairs(&fleet);
-}
-
-/// On a fleet whose clusters are joined.
-pub(crate) fn repairs(fleet: &Fleet) {
+pub(crate) fn repairs(fleet: &mut Fleet) {
+    fleet.namespace("production");
     fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml")]);
     fleet.hub(&["wait", "federateddeployment/webapp", "-n", "production", "--for=condition=Propagation", "--timeout=30s"]);
     let member = |args: &[&str]| fleet.member("cluster2", &[args, &["-n", "production"]].concat());
@@ -41,14 +35,8 @@ pub(crate) fn repairs(fleet: &Fleet) {
     });
 }
 
-#[test]
-fn a_change_writes_exactly_the_difference() {
-    let Some(fleet) = Fleet::demo("v1.36", &[]) else { return };
-    writes_the_difference(&fleet);
-}
-
-/// On a fleet whose clusters are joined.
-pub(crate) fn writes_the_difference(fleet: &Fleet) {
+pub(crate) fn writes_the_difference(fleet: &mut Fleet) {
+    fleet.namespace("production");
     fleet.hub(&["apply", "-f", &manifest("federated-service.yaml")]);
     fleet.hub(&["wait", "federatedservice/webapp", "-n", "production", "--for=condition=Propagation", "--timeout=30s"]);
     let version =

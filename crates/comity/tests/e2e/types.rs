@@ -26,14 +26,8 @@ const SHIPPED: [(&str, &str, &str); 8] = [
     ),
 ];
 
-#[test]
-fn every_shipped_type_reaches_the_members_and_leaves_them_again() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=2"]) else { return };
-    every_shipped_type(&fleet);
-}
-
-/// On a fleet whose clusters are joined.
-pub(crate) fn every_shipped_type(fleet: &Fleet) {
+pub(crate) fn every_shipped_type(fleet: &mut Fleet) {
+    fleet.namespace("all-types");
     let mut text = String::new();
     for (kind, _, template) in SHIPPED {
         text.push_str(&format!(
@@ -63,14 +57,8 @@ pub(crate) fn every_shipped_type(fleet: &Fleet) {
     }
 }
 
-#[test]
-fn a_built_in_type_and_a_users_own_type_are_enabled_at_run_time() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
-    enabled_types(&fleet);
-}
-
-/// On a fleet with a joined cluster1.
-pub(crate) fn enabled_types(fleet: &Fleet) {
+pub(crate) fn enabled_types(fleet: &mut Fleet) {
+    fleet.namespace("shop");
     let enabled = fleet.kubefedctl(&["enable", "networkpolicies.networking.k8s.io"]);
     assert_eq!(enabled.code, 0, "{}", enabled.stderr);
     assert_eq!(
@@ -119,14 +107,7 @@ spec:
     assert!(unknown.stderr.contains("Error: Unable to find api resource named \"gizmos\"."), "{}", unknown.stderr);
 }
 
-#[test]
-fn a_type_may_be_federated_in_a_group_of_ones_own() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
-    group_of_ones_own(&fleet);
-}
-
-/// On a fleet with a joined cluster1.
-pub(crate) fn group_of_ones_own(fleet: &Fleet) {
+pub(crate) fn group_of_ones_own(fleet: &mut Fleet) {
     let enabled = fleet.kubefedctl(&["enable", "leases", "--federated-group=federated.example.com"]);
     assert_eq!(enabled.code, 0, "{}", enabled.stderr);
     let text = "apiVersion: federated.example.com/v1beta1\nkind: FederatedLease\nmetadata: {name: one, namespace: leasing}\nspec: {template: {spec: {holderIdentity: me}}, placement: {clusterSelector: {}}}\n";

@@ -2,15 +2,13 @@
 
 use crate::fleet::{Fleet, manifest};
 
+/// It answers for its nodes itself: no kubelet is asked.
 #[test]
-fn a_member_reads_like_a_cluster() {
+fn an_embedded_member_says_that_its_pods_are_simulated() {
     let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
-    reads_like_a_cluster(&fleet);
-    says_that_it_is_simulated(&fleet);
-}
-
-/// An embedded member answers for its nodes: no kubelet is asked.
-fn says_that_it_is_simulated(fleet: &Fleet) {
+    fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml")]);
+    fleet.member("cluster1", &["wait", "deployment/webapp", "-n", "production", "--for=create", "--timeout=20s"]);
+    fleet.member("cluster1", &["rollout", "status", "deployment/webapp", "-n", "production", "--timeout=60s"]);
     let member = |args: &[&str]| fleet.member("cluster1", &[args, &["-n", "production"]].concat());
     let logs = member(&["logs", "deployment/webapp"]);
     assert!(logs.contains("simulated"), "{logs}");
@@ -20,8 +18,8 @@ fn says_that_it_is_simulated(fleet: &Fleet) {
     assert!(ran.stderr.contains(&format!("pod \"{name}\" is simulated: exec is not available")), "{}", ran.stderr);
 }
 
-/// On a fleet with a joined cluster1.
-pub(crate) fn reads_like_a_cluster(fleet: &Fleet) {
+pub(crate) fn reads_like_a_cluster(fleet: &mut Fleet) {
+    fleet.namespace("production");
     fleet.hub(&["apply", "-f", &manifest("federated-deployment.yaml"), "-f", &manifest("federated-service.yaml")]);
     fleet.member("cluster1", &["wait", "deployment/webapp", "-n", "production", "--for=create", "--timeout=20s"]);
     fleet.member("cluster1", &["rollout", "status", "deployment/webapp", "-n", "production", "--timeout=60s"]);
@@ -62,14 +60,8 @@ pub(crate) fn reads_like_a_cluster(fleet: &Fleet) {
     assert_eq!(slices.split_whitespace().filter(|r| *r == "true").count(), 5, "{slices}");
 }
 
-#[test]
-fn a_rollout_in_a_member_goes_through_replica_sets_and_can_be_undone() {
-    let Some(fleet) = Fleet::demo("v1.36", &["--members=1"]) else { return };
-    rolls_out(&fleet);
-}
-
 /// In a cluster with nodes.
-pub(crate) fn rolls_out(fleet: &Fleet) {
+pub(crate) fn rolls_out(fleet: &mut Fleet) {
     let member = |args: &[&str]| fleet.member("cluster1", args);
     member(&["create", "deployment", "shop", "--image=shop:1", "--replicas=3"]);
     member(&["rollout", "status", "deployment/shop", "--timeout=60s"]);

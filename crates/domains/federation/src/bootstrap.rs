@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use comity_api_kubefed::{crds, keys, type_config};
 use comity_core::{GroupVersionResource, Value, json, object};
-use comity_lane::{Backoff, ClientError, ClusterClient, PatchKind};
+use comity_lane::{Backoff, ClientError, ClusterClient, PatchKind, owned::compare::difference};
 
 use crate::model::MANAGER;
 
@@ -21,9 +21,11 @@ const SERVED_WITHIN: Duration = Duration::from_secs(30);
 pub async fn bootstrap(hub: &ClusterClient) -> Result<(), ClientError> {
     let namespaces = GroupVersionResource::new("", "v1", "namespaces");
     let system = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": keys::SYSTEM_NAMESPACE}});
-    match hub.create(&namespaces, "", &system, MANAGER).await {
-        Err(error) if !error.is_already_exists() => return Err(error),
-        _ => {}
+    if hub.get(&namespaces, "", keys::SYSTEM_NAMESPACE).await?.is_none() {
+        match hub.create(&namespaces, "", &system, MANAGER).await {
+            Err(error) if !error.is_already_exists() => return Err(error),
+            _ => {}
+        }
     }
     for definition in crds::core_crds() {
         install(hub, &definition).await?;
@@ -61,6 +63,10 @@ pub async fn announce(hub: &ClusterClient, hub_id: &str, epoch: u64) -> Result<(
 /// Applies a definition without force: a conflict means that it is somebody else's.
 async fn install(hub: &ClusterClient, definition: &Value) -> Result<(), ClientError> {
     let gvr = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    let live = hub.get(&gvr, "", object::name(definition)).await?;
+    if live.is_some_and(|live| difference(definition, &live, MANAGER).is_none()) {
+        return Ok(());
+    }
     let kind = PatchKind::Apply { force: false };
     match hub.patch(&gvr, "", object::name(definition), None, kind, definition, MANAGER, false).await {
         Err(error) if error.is_conflict() => {

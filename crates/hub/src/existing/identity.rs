@@ -2,7 +2,7 @@
 
 use comity_api_kubefed::keys;
 use comity_core::{GroupVersionResource, Value, json, object};
-use comity_lane::client::ClusterClient;
+use comity_lane::client::{ClientError, ClusterClient};
 
 const NAME: &str = "comity-hub";
 const ID: &str = "hubID";
@@ -21,8 +21,8 @@ pub struct Identity {
 ///
 /// # Errors
 /// The hub does not answer, or the ConfigMap does not say what it must: an id is never made up a second time.
-pub(super) async fn read_or_make(hub: &ClusterClient) -> Result<Identity, String> {
-    let maps = GroupVersionResource::new("", "v1", "configmaps");
+pub(crate) async fn read_or_make(hub: &ClusterClient) -> Result<Identity, String> {
+    let maps = maps();
     let what = format!("ConfigMap {}/{NAME}", keys::SYSTEM_NAMESPACE);
     let failed = |error: &dyn std::fmt::Display| format!("{what}: {error}");
     if let Some(found) = hub.get(&maps, keys::SYSTEM_NAMESPACE, NAME).await.map_err(|e| failed(&e))? {
@@ -37,6 +37,30 @@ pub(super) async fn read_or_make(hub: &ClusterClient) -> Result<Identity, String
         }
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// Whether there is an identity.
+pub(crate) async fn exists(hub: &ClusterClient) -> Result<bool, ClientError> {
+    Ok(hub.get(&maps(), keys::SYSTEM_NAMESPACE, NAME).await?.is_some())
+}
+
+/// Replaces the identity, if it is still the one that was read.
+///
+/// # Errors
+/// The hub does not answer, or somebody else has changed it.
+pub(crate) async fn write(hub: &ClusterClient, old: &Identity, new: &Identity) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("ConfigMap {}/{NAME}: {error}", keys::SYSTEM_NAMESPACE);
+    let mut map = hub.get(&maps(), keys::SYSTEM_NAMESPACE, NAME).await.map_err(|e| failed(&e))?.unwrap_or_default();
+    if read(&map).map_err(|why| failed(&why))? != *old {
+        return Err(failed(&"it was changed meanwhile; run the recovery again"));
+    }
+    map["data"][ID] = new.hub_id.as_str().into();
+    map["data"][EPOCH] = new.epoch.to_string().into();
+    hub.replace(&maps(), keys::SYSTEM_NAMESPACE, NAME, None, &map, "comity").await.map(drop).map_err(|e| failed(&e))
+}
+
+fn maps() -> GroupVersionResource {
+    GroupVersionResource::new("", "v1", "configmaps")
 }
 
 fn fresh() -> Value {

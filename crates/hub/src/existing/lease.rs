@@ -6,9 +6,14 @@ use comity_api_kubefed::keys;
 use comity_core::{GroupVersionResource, Value, object};
 use comity_lane::client::{ClientError, ClusterClient};
 use jiff::Timestamp;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::election::{Election, Step};
+use crate::StartError;
 
 const NAME: &str = "comity-hub";
 const MANAGER: &str = "comity";
@@ -36,7 +41,7 @@ pub(super) struct Elector {
     pub client: ClusterClient,
     pub instance: String,
     pub standing: watch::Sender<Standing>,
-    pub ended: tokio::sync::oneshot::Receiver<()>,
+    pub ended: oneshot::Receiver<()>,
 }
 
 impl Elector {
@@ -79,6 +84,59 @@ impl Elector {
             }
             changed
         });
+    }
+}
+
+/// The Lease of a hub at which nobody is at work, held for what must not be disturbed.
+pub(crate) struct Hold {
+    standing: watch::Receiver<Standing>,
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Hold {
+    /// Takes the Lease. A holder that is gone is waited for until its record has run out; one that renews it is left alone.
+    ///
+    /// # Errors
+    /// An instance is at work, or the Lease cannot be read or written. `name` is the hub's, for messages.
+    pub(crate) async fn take(client: &ClusterClient, name: &str) -> Result<Self, StartError> {
+        let instance = super::instance_name();
+        let client = client.with_timeout(Duration::from_secs(5));
+        let failed = |error: ClientError| StartError::component(name, "the Lease of the hub")(&error);
+        let mut election = Election::new(&instance);
+        let mut first: Option<String> = None;
+        loop {
+            let found = client.get(&leases(), keys::SYSTEM_NAMESPACE, NAME).await.map_err(failed)?;
+            match round(&client, &mut election).await.map_err(failed)? {
+                Standing::Leading => break,
+                Standing::Waiting { holder } => {
+                    let version = found.as_ref().map(object::resource_version).unwrap_or_default();
+                    if first.as_deref().is_some_and(|first| first != version) {
+                        return Err(StartError::Led { name: name.to_owned(), holder });
+                    }
+                    if first.is_none() {
+                        tracing::warn!(holder, "the Lease of the hub is held; if its holder is gone, it runs out within 15 s");
+                        first = Some(version.to_owned());
+                    }
+                }
+                Standing::Unknown => {}
+            }
+            tokio::time::sleep(RETRY / 2).await;
+        }
+        let ((stand, standing), (end, ended)) = (watch::channel(Standing::Leading), oneshot::channel());
+        let task = tokio::spawn(Elector { client, instance, standing: stand, ended }.run());
+        Ok(Self { standing, end, task })
+    }
+
+    /// Whether it is still held.
+    pub(crate) fn is_held(&self) -> bool {
+        *self.standing.borrow() == Standing::Leading
+    }
+
+    /// Gives it back.
+    pub(crate) async fn release(self) {
+        let _ = self.end.send(());
+        let _ = self.task.await;
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use comity_api_kubefed::keys;
 use comity_core::{GroupVersionResource, Value, json};
-use comity_lane::client::{ClientError, ClusterClient, PatchKind};
+use comity_lane::{
+    client::{ClientError, ClusterClient, PatchKind},
+    owned::compare::difference,
+};
 
 const NAME: &str = "comity-template-authority";
 const API: &str = "admissionregistration.k8s.io/v1";
@@ -18,13 +21,17 @@ const MANAGER: &str = "comity";
 pub async fn install(hub: &ClusterClient, groups: &BTreeSet<String>, me: &str) -> Result<(), ClientError> {
     for (plural, object) in [("validatingadmissionpolicies", policy(groups, me)), ("validatingadmissionpolicybindings", binding())] {
         let gvr = GroupVersionResource::new("admissionregistration.k8s.io", "v1", plural);
+        let live = hub.get(&gvr, "", NAME).await?;
+        if live.is_some_and(|live| difference(&object, &live, MANAGER).is_none()) {
+            continue;
+        }
         hub.patch(&gvr, "", NAME, None, PatchKind::Apply { force: true }, &object, MANAGER, false).await?;
     }
     Ok(())
 }
 
 /// Values that several expressions use. What a type configuration leaves out follows from its name, `<plural>[.<group>]`.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 7] = [
     ("target", "params.spec.targetType"),
     (
         "group",
@@ -33,6 +40,8 @@ const VARIABLES: [(&str, &str); 6] = [
     ),
     ("plural", "has(variables.target.pluralName) ? variables.target.pluralName : params.metadata.name.split('.')[0]"),
     ("home", "variables.target.scope == 'Namespaced' ? request.namespace : ''"),
+    // the request that deletes a collection has none
+    ("name", "has(request.name) ? request.name : oldObject != null ? oldObject.metadata.name : ''"),
     ("verb", "request.operation.lowerAscii()"),
     // of Roles and bindings the content counts too, and only where it is written
     (
@@ -43,13 +52,13 @@ const VARIABLES: [(&str, &str); 6] = [
 ];
 
 const MAY_WRITE: &str = "authorizer.group(variables.group).resource(variables.plural).namespace(variables.home)\
-                         .name(request.name).check(variables.verb).allowed()";
+                         .name(variables.name).check(variables.verb).allowed()";
 const MAY_WRITE_SAYS: &str = "'user \"' + request.userInfo.username + '\" cannot ' + variables.verb + ' ' + variables.plural + \
                               (variables.group == '' ? '' : '.' + variables.group) + ' in namespace \"' + variables.home + \
                               '\", which the template would do in members'";
 const MAY_GRANT: &str = "!(variables.grants in ['roles', 'clusterroles']) || \
                          authorizer.group('rbac.authorization.k8s.io').resource(variables.plural).namespace(variables.home)\
-                         .name(request.name).check('escalate').allowed()";
+                         .name(variables.name).check('escalate').allowed()";
 const MAY_GRANT_SAYS: &str = "'the template is a role: that needs the verb \"escalate\" on ' + variables.plural";
 const MAY_BIND: &str = "!(variables.grants in ['rolebindings', 'clusterrolebindings']) || \
     (has(object.spec.template) && has(object.spec.template.roleRef) && has(object.spec.template.roleRef.name) && \

@@ -1,7 +1,7 @@
 //! Finding an API resource by kind, plural, singular, short name or `plural.group`.
 
 use comity_api_kubefed::type_config::ApiResource;
-use comity_core::{Value, kinds, object};
+use comity_core::{GroupVersionResource, Value, kinds, object};
 use comity_lane::client::ClusterClient;
 
 /// A resource that a name matched.
@@ -45,8 +45,16 @@ pub(super) async fn lookup(hub: &ClusterClient, name: &str, version: &str) -> Re
     }
 }
 
-/// Whether the kind has an int32 `spec.replicas`, by the published schema.
+/// Whether the kind has an int32 `spec.replicas`, by its definition or else by the published schema.
 pub(super) async fn has_replicas(hub: &ClusterClient, target: &ApiResource) -> Result<bool, String> {
+    let int32 = |replicas: Option<&Value>| replicas.is_some_and(|r| r["type"] == "integer" && r["format"] == "int32");
+    // A definition counts at once; what an API server publishes follows some time later.
+    if let Some(definition) = definition(hub, target).await? {
+        let versions = object::items_at(&definition, &["spec", "versions"]);
+        let version = versions.iter().find(|version| version["name"] == target.version.as_str());
+        let path = ["schema", "openAPIV3Schema", "properties", "spec", "properties", "replicas"];
+        return Ok(int32(version.and_then(|version| object::at(version, &path))));
+    }
     let api = kinds::api_version(&target.group, &target.version);
     let path = if target.group.is_empty() { format!("/openapi/v3/api/{api}") } else { format!("/openapi/v3/apis/{api}") };
     let published = document(hub, &path).await?;
@@ -58,8 +66,14 @@ pub(super) async fn has_replicas(hub: &ClusterClient, target: &ApiResource) -> R
     };
     let Some(schema) = schemas.values().find(is_target) else { return Ok(false) };
     let spec = object::at(schema, &["properties", "spec"]).map(|spec| resolve(schemas, spec));
-    let replicas = spec.and_then(|spec| object::at(spec, &["properties", "replicas"]));
-    Ok(replicas.is_some_and(|r| r["type"] == "integer" && r["format"] == "int32"))
+    Ok(int32(spec.and_then(|spec| object::at(spec, &["properties", "replicas"]))))
+}
+
+/// The CustomResourceDefinition of a kind, where it has one.
+async fn definition(hub: &ClusterClient, target: &ApiResource) -> Result<Option<Value>, String> {
+    let definitions = GroupVersionResource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    let name = target.qualified_name();
+    hub.get(&definitions, "", &name).await.map_err(|e| format!("Error listing api resources: {name}: {e}"))
 }
 
 /// Follows `$ref`, also where `allOf` wraps it.
