@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
+    absent::Absent,
     cache::{
         Interest,
         reflector::{self, Known, Sink},
@@ -77,6 +78,8 @@ struct Rows {
     gone: VecDeque<Compact>,
     /// UIDs of copies that the watch told to be gone, and when: a late answer to a write does not bring them back.
     deleted: VecDeque<(Compact, u64)>,
+    /// Names under which the member itself said that there is no copy of ours.
+    absent: Absent,
     /// The highest revision that the watch has told.
     passed: u64,
 }
@@ -99,6 +102,7 @@ impl Rows {
     }
 
     fn put(&mut self, namespace: &str, name: &str, copy: Copy) {
+        self.absent.forget(namespace, name);
         let names = match self.by_namespace.get_mut(namespace) {
             Some(names) => names,
             None => self.by_namespace.entry(namespace.into()).or_default(),
@@ -166,6 +170,12 @@ impl Copies {
             (None, Some(_)) => Seen::Absent,
             (None, None) => Seen::Unknown(String::new()),
         }
+    }
+
+    /// Whether the member itself said that nothing of ours is there, and not only a list that lacks it.
+    pub fn is_gone(&self, namespace: &str, name: &str) -> bool {
+        let rows = self.rows.read();
+        rows.get(namespace, name).is_none() && rows.absent.holds(namespace, name)
     }
 
     /// Why what is known may no longer be so; `None` while the watch runs, and for a kind that is not served.
@@ -260,11 +270,27 @@ impl Copies {
             if rows.get(namespace, name).is_some_and(|known| known.uid == *uid) {
                 match going {
                     Some(going) => drop(self.put_newer(&mut rows, going)),
-                    None => drop(rows.remove(namespace, name)),
+                    None => {
+                        rows.remove(namespace, name);
+                        rows.absent.note(namespace, name);
+                    }
                 }
             }
         }
         (self.on_copy)(namespace, name);
+    }
+
+    /// The member is about to be asked to make one.
+    pub(crate) fn may_come(&self, namespace: &str, name: &str) {
+        self.rows.write().absent.forget(namespace, name);
+    }
+
+    /// The member was asked, and has nothing of ours under this name.
+    pub(crate) fn found_nothing(&self, namespace: &str, name: &str) {
+        let mut rows = self.rows.write();
+        if rows.get(namespace, name).is_none() {
+            rows.absent.note(namespace, name);
+        }
     }
 
     /// An own delete has ended and nothing of the copy is left.
@@ -425,7 +451,11 @@ impl Sink for Copies {
             if newer {
                 return;
             }
-            rows.remove(namespace, name);
+            // one that only lost its label is told to be deleted as well
+            let was_going = rows.remove(namespace, name).is_some_and(|known| known.deleting);
+            if was_going || object::is_deleting(&last) {
+                rows.absent.note(namespace, name);
+            }
             if rows.deleted.len() >= GONE {
                 rows.deleted.pop_front();
             }
@@ -547,6 +577,25 @@ mod tests {
         assert!(present(&copies).resource_version == *"5");
         copies.listed(Vec::new(), "8");
         assert_eq!(copies.see("ns", "n"), Seen::Absent);
+    }
+
+    #[test]
+    fn a_list_is_no_proof_that_a_copy_is_gone_and_an_answer_is() {
+        let (copies, _) = copies();
+        copies.listed(vec![copies.keep(live(5, "v"))], "5");
+        copies.listed(Vec::new(), "8");
+        assert!(copies.see("ns", "n") == Seen::Absent && !copies.is_gone("ns", "n"));
+        copies.found_nothing("ns", "n");
+        assert!(copies.is_gone("ns", "n"));
+        copies.changed(live(9, "v"), "9");
+        assert!(!copies.is_gone("ns", "n"));
+        copies.deleted(live(10, "v"), "10");
+        assert!(!copies.is_gone("ns", "n"), "it may only have lost its label");
+        copies.changed(live(11, "v"), "11");
+        copies.gone("ns", "n", "u");
+        assert!(copies.is_gone("ns", "n"));
+        copies.may_come("ns", "n");
+        assert!(!copies.is_gone("ns", "n"), "a write may be carried out though no answer came");
     }
 
     #[test]

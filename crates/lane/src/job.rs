@@ -28,6 +28,8 @@ pub enum Job {
     Delete(Delete),
     /// It exists and is nobody's copy any more.
     Release(Release),
+    /// Nothing is wanted but to know whether the member has one: a list may have lacked it.
+    Look,
 }
 
 /// A copy as it should be.
@@ -78,6 +80,8 @@ pub enum Done {
     Deleted,
     /// It is no longer a copy.
     Released,
+    /// It was looked for, and the index says what was found.
+    Looked,
 }
 
 /// The step that failed.
@@ -166,6 +170,7 @@ impl Job {
                 digest.text("release");
                 digest.text(&release.uid);
             }
+            Job::Look => digest.text("look"),
         }
         digest.finish()
     }
@@ -229,11 +234,14 @@ impl Runner<'_> {
             Job::Apply(apply) => self.apply(apply, notes).await,
             Job::Delete(delete) => self.delete(delete).await,
             Job::Release(release) => self.release(release).await,
+            Job::Look => self.look().await,
         };
         if self.copies.target().is_confidential() { done.map_err(Failure::without_content) } else { done }
     }
 
     async fn apply(&self, apply: &Apply, notes: &mut Notes) -> Result<Done, Failure> {
+        // whatever the answer: from now on there may be one
+        self.copies.may_come(self.namespace, self.name);
         let mut uid = apply.uid.clone().filter(|uid| !self.must_look(uid));
         let mut before = uid.as_ref().map(|_| self.version());
         let mut conflict = None;
@@ -409,6 +417,20 @@ impl Runner<'_> {
                 Ok(Done::Released)
             }
         }
+    }
+
+    /// Asks the member itself, past every list and watch.
+    async fn look(&self) -> Result<Done, Failure> {
+        let target = self.copies.target();
+        let live = self.client.get(&target.gvr, self.namespace, self.name).await.map_err(Failure::client(Step::Retrieve))?;
+        let ours = |live: &Value| {
+            crate::copy::managed_label(live) != Some(false) && matches!(holder(live, target, self.copies.hub()), Holder::Us(_))
+        };
+        match live.filter(ours) {
+            Some(live) => self.copies.looked(&live),
+            None => self.copies.found_nothing(self.namespace, self.name),
+        }
+        Ok(Done::Looked)
     }
 
     /// The live object if it is still the one with this uid and still held by the owner; `None` if it is gone.

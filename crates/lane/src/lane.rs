@@ -301,6 +301,7 @@ impl Lane {
                 Job::Apply(_) => Step::Update,
                 Job::Delete(_) => Step::Delete,
                 Job::Release(_) => Step::Release,
+                Job::Look => Step::Retrieve,
             };
             let failure = Failure { step, trouble: Trouble::Refused(Refusal::Fenced(closed.clone())) };
             self.finish(work, Err(failure), Notes::default());
@@ -337,6 +338,7 @@ impl Lane {
                 (Job::Apply(_), _) => Step::Update,
                 (Job::Delete(_), _) => Step::Delete,
                 (Job::Release(_), _) => Step::Release,
+                (Job::Look, _) => Step::Retrieve,
             },
             result: result.clone(),
             made_namespace: notes.made_namespace,

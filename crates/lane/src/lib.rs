@@ -1,5 +1,6 @@
 //! One member's desired set kept true: watch, difference, apply, retry, fence.
 
+mod absent;
 pub mod adopted;
 pub mod arbitrate;
 pub mod backoff;

@@ -152,7 +152,9 @@ impl Run<'_> {
             };
         }
         let apply = match &verdict.job {
-            None => return Ok(Outcome { word: format!("nothing ({})", verdict.because), lines: Vec::new(), changes: false }),
+            None | Some(Job::Look) => {
+                return Ok(Outcome { word: format!("nothing ({})", verdict.because), lines: Vec::new(), changes: false });
+            }
             Some(Job::Delete(_)) => return Ok(changed("delete")),
             Some(Job::Release(_)) => return Ok(changed("release")),
             Some(Job::Apply(apply)) => apply,

@@ -389,7 +389,8 @@ impl Controller for Federation {
             self.guard.forget(key);
             gather::forget(self, &running, &key.namespace, &key.name);
             return match self.settle_tombstones(&running, key).await {
-                Ok(()) => Outcome::Done,
+                Ok(None) => Outcome::Done,
+                Ok(Some(after)) => Outcome::Again(after),
                 Err(why) => Outcome::Retry(why),
             };
         };

@@ -1,6 +1,10 @@
 //! Reads caches; decides nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use comity_api_kubefed::{cluster, federated::Placement, keys};
 use comity_core::{Value, object};
@@ -38,23 +42,29 @@ pub fn observe(federation: &Federation, running: &Running, object: Arc<Value>, d
     }
 }
 
-/// The members that the object concerns. Of an object on its way out whose status tells of nobody, that may be any.
+/// The members that the object concerns, those that its status names included: no list proves that they have no copy.
+/// Of an object on its way out whose status tells of nobody, or not of the last edit, that may be any.
 fn members(federation: &Federation, running: &Running, object: &Value) -> BTreeMap<String, MemberSeen> {
     let (namespace, name) = (object::namespace(object), object::name(object));
     let all = federation.fleet.members();
     let mut names = running.owners.members_of(object, &federation.fleet);
-    if object::is_deleting(object) {
-        names.extend(status::told(object).map(Arc::from));
-        if status::told(object).next().is_none() {
-            names.extend(all.values().map(|member| member.name.clone()));
+    let told: HashSet<&str> = status::told(object).collect();
+    for cluster in told.iter().filter(|cluster| all.contains_key(**cluster)) {
+        if !names.contains(*cluster) {
+            running.owners.may_hold(namespace, name, cluster);
+            names.insert(Arc::from(*cluster));
         }
+    }
+    if object::is_deleting(object) && (told.is_empty() || status::is_behind_an_edit(object)) {
+        names.extend(all.values().map(|member| member.name.clone()));
     }
     let mut seen = BTreeMap::new();
     for cluster in names {
         let Some(member) = all.get(&*cluster) else { continue };
         let facts = self::member(member, &running.kind, namespace, name);
-        if has_nothing(&facts) {
-            running.owners.holds_not(namespace, name, &cluster, || has_nothing(&self::member(member, &running.kind, namespace, name)));
+        let nothing = |facts: &MemberSeen| has_nothing(facts) && (facts.gone || !told.contains(&*cluster));
+        if nothing(&facts) {
+            running.owners.holds_not(namespace, name, &cluster, || nothing(&self::member(member, &running.kind, namespace, name)));
         }
         seen.insert(cluster.to_string(), facts);
     }
@@ -86,6 +96,7 @@ fn member(member: &Arc<Member>, kind: &FederatedType, namespace: &str, name: &st
         health: member.health(),
         silent_for: member.silent_for(Timestamp::now()),
         copy: copies.as_ref().map_or(Seen::Unknown(String::new()), |copies| copies.see(namespace, name)),
+        gone: copies.as_ref().is_some_and(|copies| copies.is_gone(namespace, name)),
         behind: copies.as_ref().and_then(|copies| copies.behind()),
         autoscaler: autoscalers::of(member, kind, namespace, name),
         closed: match member.lane.standing() {

@@ -99,6 +99,8 @@ pub struct MemberSeen {
     pub silent_for: Duration,
     /// The copy there.
     pub copy: Seen,
+    /// Whether the member itself said that nothing of the owner's is there: a list alone may lack what exists.
+    pub gone: bool,
     /// Why what is known of the copies there may no longer be so.
     pub behind: Option<String>,
     /// Where the last job stands.

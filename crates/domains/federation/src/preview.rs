@@ -55,6 +55,7 @@ pub fn observe(hub: Hub, config: &FederatedTypeConfig, object: Value, asked: &As
                 health,
                 silent_for: Duration::ZERO,
                 copy,
+                gone: true,
                 behind: None,
                 progress: Progress::Idle,
                 closed: None,

@@ -86,6 +86,12 @@ pub fn told(federated: &Value) -> impl Iterator<Item = &str> {
     object::items_at(federated, &["status", "clusters"]).iter().map(|entry| object::str_at(entry, &["name"]))
 }
 
+/// Whether the stored status of an object on its way out is of an earlier spec. The deletion itself is a generation too.
+pub(crate) fn is_behind_an_edit(federated: &Value) -> bool {
+    let observed = object::int_at(federated, &["status", "observedGeneration"]).unwrap_or(0);
+    observed + 1 < object::generation(federated)
+}
+
 /// Whether a new status says something that the stored one does not.
 pub fn is_news(stored: Option<&Value>, new: &Value) -> bool {
     let Some((stored, new)) = stored.and_then(Value::as_object).zip(new.as_object()) else { return stored != Some(new) };

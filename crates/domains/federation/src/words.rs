@@ -72,7 +72,7 @@ pub fn event(done: Done, what: &str) -> Option<(&'static str, String)> {
         Done::Updated => ("UpdateInCluster", "Updating"),
         Done::Deleted => ("DeleteInCluster", "Deleting"),
         Done::Released => ("RemoveManagedLabelFromInCluster", "Removing managed label from"),
-        Done::Unchanged => return None,
+        Done::Unchanged | Done::Looked => return None,
     };
     Some((reason, format!("{verb} {what}")))
 }

@@ -9,7 +9,10 @@ mod remaining;
 mod removal;
 mod safety;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use comity_api_kubefed::keys;
 use comity_core::object;
@@ -17,7 +20,10 @@ use comity_lane::{Job, Urgency};
 use comity_placement::{Placed, place};
 use comity_runtime::Cause;
 
-use crate::model::{Desired, Fault, MemberSeen, Observed};
+use crate::{
+    model::{Desired, Fault, MemberSeen, Observed},
+    status,
+};
 
 pub(crate) use content::{Pen, variants};
 pub use content::{Rendered, render};
@@ -103,11 +109,12 @@ pub fn plan(seen: &Observed, want: &Desired) -> Plan {
     let placed = place(&want.placement, &seen.members, &want.namespace);
     let pen = Pen::new(seen, want);
     warn(&mut plan, seen, want, &placed);
+    let told: HashSet<&str> = status::told(&seen.object).collect();
     for (name, decision) in &placed.decisions {
         let mut verdict = match seen.members.get(name) {
             None => Verdict { placed: true, ..Verdict::fault(Fault::new("ClusterNotJoined", "ClusterNotJoined", decision.reason.text())) },
             Some(member) if decision.wanted => presence::wanted(&pen, name, member),
-            Some(member) => safety::unwanted(seen, want, member),
+            Some(member) => safety::unwanted(seen, want, member, told.contains(name.as_str())),
         };
         verdict.because = decision.reason.text();
         settle(&mut verdict, seen.members.get(name), &mut plan.wake);
@@ -133,6 +140,7 @@ fn settle(verdict: &mut Verdict, member: Option<&MemberSeen>, wake: &mut Option<
             Job::Apply(_) => "CreationFailed",
             Job::Delete(_) => "DeletionFailed",
             Job::Release(_) => "LabelRemovalFailed",
+            Job::Look => "RetrievalFailed",
         };
         verdict.fault = Some(Fault::new(status, closed.code(), closed.to_string()));
         verdict.unread = false;

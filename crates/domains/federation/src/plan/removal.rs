@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use comity_api_kubefed::keys;
 use comity_core::object;
 use comity_fleet::Health;
-use comity_lane::{Job, Release, Seen};
+use comity_lane::{Job, Release};
 use comity_runtime::Cause;
 
 use super::{Plan, Verdict, safety, settle, sooner};
@@ -73,25 +73,8 @@ fn decide(seen: &Observed, deletion: &Deletion, told: &HashSet<&str>, name: &str
     }
     // a member that was told to have a copy may have one that nobody has seen; without a status nobody knows who was
     if !told.is_empty() && !told.contains(name) {
-        return None;
+        // an edit that was not acted on to its end may have placed it there
+        return (status::is_behind_an_edit(&seen.object) && safety::is_unproven(member)).then(|| safety::look(seen));
     }
-    match (&member.copy, &member.health) {
-        (Seen::Present(_) | Seen::NotServed, _) => None,
-        (Seen::Absent, Health::Ready) if member.behind.is_none() => None,
-        (_, Health::Unknown) => Some(Verdict::unread()),
-        (Seen::Unknown(why), Health::Ready) if why.is_empty() => Some(Verdict::unread()),
-        (Seen::Unknown(why), Health::Ready) => {
-            let message = format!("whether the cluster has a copy is not known: {why}");
-            Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
-        }
-        (Seen::Absent, Health::Ready) => {
-            let message =
-                format!("whether the cluster has a copy is known as of an earlier time: {}", member.behind.as_deref().unwrap_or_default());
-            Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
-        }
-        (_, Health::NotReady { message, .. }) => {
-            let message = format!("the cluster does not answer, and may have a copy: {message}");
-            Some(Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message)))
-        }
-    }
+    safety::unseen(seen, member)
 }

@@ -9,12 +9,42 @@ use comity_runtime::{Cause, Remaining};
 use super::{Verdict, urgency};
 use crate::model::{Deletion, Desired, Fault, MemberSeen, Observed};
 
-/// Decides for one joined member that the placement leaves out.
-pub(super) fn unwanted(seen: &Observed, want: &Desired, member: &MemberSeen) -> Verdict {
+/// Decides for one joined member that the placement leaves out; `told`: the stored status names it.
+pub(super) fn unwanted(seen: &Observed, want: &Desired, member: &MemberSeen, told: bool) -> Verdict {
     match ours(&member.copy) {
         Some(copy) => hold_or_delete(seen, &want.deletion, member, copy, Cause::Unplaced(Remaining::default())),
-        None => Verdict::default(),
+        None => if told { unseen(seen, member) } else { None }.unwrap_or_default(),
     }
+}
+
+/// A member in which nobody sees a copy and which was told to have one; `None` when it is known that it has none.
+pub(super) fn unseen(seen: &Observed, member: &MemberSeen) -> Option<Verdict> {
+    match (&member.copy, &member.health) {
+        (Seen::Present(_) | Seen::NotServed, _) => None,
+        (Seen::Absent, Health::Ready) if member.gone => None,
+        (Seen::Absent, Health::Ready) => Some(look(seen)),
+        (_, Health::Unknown) => Some(Verdict::unread()),
+        (Seen::Unknown(why), Health::Ready) if why.is_empty() => Some(Verdict::unread()),
+        (Seen::Unknown(why), Health::Ready) => {
+            let message = format!("whether the cluster has a copy is not known: {why}");
+            Some(Verdict::fault(Fault::new("CachedRetrievalFailed", "CachedRetrievalFailed", message)))
+        }
+        (_, Health::NotReady { .. }) if member.gone => None,
+        (_, Health::NotReady { message, .. }) => {
+            let message = format!("the cluster does not answer, and may have a copy: {message}");
+            Some(Verdict::fault(Fault::new("ClusterNotReady", "DeletionDeferred", message)))
+        }
+    }
+}
+
+/// Whether only a list says that the member has no copy.
+pub(super) fn is_unproven(member: &MemberSeen) -> bool {
+    member.copy == Seen::Absent && member.health == Health::Ready && !member.gone
+}
+
+/// The member is asked whether it has a copy.
+pub(super) fn look(seen: &Observed) -> Verdict {
+    Verdict { job: Some(Job::Look), urgency: Some(urgency(seen)), ..Verdict::default() }
 }
 
 /// The copy, if it is one of this object's.

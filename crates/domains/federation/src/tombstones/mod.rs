@@ -10,19 +10,21 @@ mod tell;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use comity_core::{GroupVersionResource, Map, Value, json, object, time::rfc3339};
 use comity_fleet::Fleet;
-use comity_lane::{Cache, CacheEvent, ClientError, ClusterClient, Copy, Interest, PatchKind, Seen, Urgency, copy::Hold};
+use comity_lane::{Attempt, Cache, CacheEvent, ClientError, ClusterClient, Copy, Interest, Job, PatchKind, Seen, Urgency, copy::Hold};
 use comity_runtime::{Cause, CopyAction, CopyRound, Key};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     domain::Federation,
     model::{Deletion, MANAGER, Observed},
+    plan::sooner,
     types::Running,
 };
 
@@ -200,12 +202,15 @@ impl Federation {
     }
 
     /// Carries out what was remembered of an owner that is gone, where the member answers.
-    pub(crate) async fn settle_tombstones(&self, running: &Running, owner: &Key) -> Result<(), String> {
+    ///
+    /// Returns after how long to look again, where something failed.
+    pub(crate) async fn settle_tombstones(&self, running: &Running, owner: &Key) -> Result<Option<Duration>, String> {
+        let mut wake = None;
         let records = self.tombstones.of(owner);
         let mut done = Vec::new();
         let mut actions = Vec::new();
         for record in &records {
-            match self.fate(running, record).await? {
+            match self.fate(running, record, &mut wake) {
                 Fate::Wait => {}
                 Fate::Drop(why) => {
                     tracing::info!(%owner, cluster = record.cluster, why, "a remembered deletion has ended");
@@ -223,24 +228,34 @@ impl Federation {
             let gone = json!({"metadata": {"namespace": &*owner.namespace, "name": &*owner.name}});
             running.executor.copies(CopyRound { owner: Arc::new(gone), copies: 0, held_before: Default::default(), actions });
         }
-        if done.is_empty() {
-            return Ok(());
+        if !done.is_empty() {
+            let removed = self.tombstones.remove(owner, &done).await;
+            removed.map_err(|e| format!("a remembered deletion could not be taken away: {e}"))?;
         }
-        self.tombstones.remove(owner, &done).await.map_err(|e| format!("a remembered deletion could not be taken away: {e}"))
+        Ok(wake)
     }
 
-    async fn fate(&self, running: &Running, record: &Tombstone) -> Result<Fate, String> {
+    /// Nothing is asked here: the member's lane does it, so that a slow member holds nobody up.
+    fn fate(&self, running: &Running, record: &Tombstone, wake: &mut Option<Duration>) -> Fate {
         let member = self.fleet.member(&record.cluster);
         let health = member.as_ref().map(|member| member.health());
         if let Some(fate) = before_asking(record, member.as_ref().map(|m| m.uid.as_str()).zip(health.as_ref())) {
-            return Ok(fate);
+            return fate;
         }
-        let Some(client) = member.and_then(|member| member.lane.client()) else { return Ok(Fate::Wait) };
         let (namespace, name) = running.kind.copy_name(&record.namespace, &record.name);
-        let target = &running.kind.target;
-        let live = client.get(&target.gvr, namespace, name).await.map_err(|e| format!("cluster {}: {e}", record.cluster))?;
-        let copy = live.map(|live| Copy::read(&live, target, &self.hub_mark.id));
-        Ok(after_asking(record, self.hub_mark.epoch, copy.as_ref()))
+        let Some((member, copies)) = member.and_then(|member| member.copies(&record.kind).map(|copies| (member, copies))) else {
+            return Fate::Wait;
+        };
+        if let Some(Attempt::Failed { retry_at, .. }) = member.lane.attempt(&copies, namespace, name) {
+            sooner(wake, retry_at.saturating_duration_since(Instant::now()));
+        }
+        let epoch = self.hub_mark.epoch;
+        match copies.see(namespace, name) {
+            Seen::Present(copy) => after_asking(record, epoch, Some(&copy)),
+            Seen::NotServed => after_asking(record, epoch, None),
+            Seen::Absent | Seen::Unknown(_) if copies.is_gone(namespace, name) => after_asking(record, epoch, None),
+            Seen::Absent | Seen::Unknown(_) => Fate::Do(Job::Look),
+        }
     }
 
     /// Owners with records are looked at again.

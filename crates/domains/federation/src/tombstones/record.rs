@@ -19,7 +19,7 @@ pub struct Tombstone {
     pub namespace: String,
     /// Name of the owner.
     pub name: String,
-    /// The uid that the copy's mark must name.
+    /// The uid that the mark of a copy that was known must name.
     pub owner_uid: String,
     /// The member.
     pub cluster: String,
@@ -94,7 +94,9 @@ pub fn before_asking(tombstone: &Tombstone, member: Option<(&str, &Health)>) -> 
 pub fn after_asking(tombstone: &Tombstone, epoch: u64, live: Option<&Copy>) -> Fate {
     let Some(copy) = live else { return Fate::Drop("the copy is gone") };
     let Holder::Us(hold) = &copy.holder else { return Fate::Drop("the object belongs to somebody else") };
-    if hold.owner_uid != *tombstone.owner_uid.as_str() || (!tombstone.copy_uid.is_empty() && copy.uid != *tombstone.copy_uid.as_str()) {
+    // what nobody had seen may be the copy of an earlier owner of this name, all of whom are gone
+    let seen = !tombstone.copy_uid.is_empty();
+    if seen && (hold.owner_uid != *tombstone.owner_uid.as_str() || copy.uid != *tombstone.copy_uid.as_str()) {
         return Fate::Drop("the object is another owner's copy");
     }
     // an old hub does not delete what a newer one wrote
@@ -177,6 +179,7 @@ mod tests {
         let mut unseen = tombstone();
         unseen.copy_uid.clear();
         assert!(matches!(after_asking(&unseen, 1, Some(&live("owner", "any", 1))), Fate::Do(Job::Delete(_))));
+        assert!(matches!(after_asking(&unseen, 1, Some(&live("an earlier one", "any", 1))), Fate::Do(Job::Delete(_))));
         unseen.orphan = true;
         assert!(matches!(after_asking(&unseen, 1, Some(&live("owner", "any", 1))), Fate::Do(Job::Release(_))));
     }

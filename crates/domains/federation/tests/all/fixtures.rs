@@ -108,6 +108,7 @@ fn show(verdict: &Verdict) -> String {
             _ => "delete",
         },
         Some(Job::Release(_)) => "release",
+        Some(Job::Look) => "ask whether it is there",
     };
     match &verdict.fault {
         None => job.to_owned(),
@@ -178,7 +179,8 @@ fn member(seen: &Observed, name: &str, facts: &Value) -> MemberSeen {
     let copy = copy(seen, name, facts, &autoscaler);
     let silent_for = Duration::from_secs(facts["silentFor"].as_u64().unwrap_or(0));
     let behind = facts["behind"].as_str().map(str::to_owned);
-    let mut member = MemberSeen { labels, health, silent_for, copy, behind, progress: Progress::Idle, autoscaler, closed };
+    let gone = facts["listed"] != true && facts["silent"].is_null();
+    let mut member = MemberSeen { labels, health, silent_for, copy, gone, behind, progress: Progress::Idle, autoscaler, closed };
     let due = due(seen, name, &member);
     member.progress = match &facts["progress"] {
         Value::Null => Progress::Idle,

@@ -97,3 +97,21 @@ async fn an_unjoined_member_takes_its_tombstones_along() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_first_owner_goes_with_the_second_even_when_a_restart_has_forgotten_it() {
+    let (mut world, federated, clusters) = one_is_dead().await;
+    delete(&world).await;
+    federated.gone("the owner", "shop", "settings").await;
+    clusters.object("the member says what is to come", SYSTEM, "cluster2", has_deferred).await;
+    world.apply(&config_map(&["cluster1", "cluster2"])).await;
+    clusters.object("cancelled", SYSTEM, "cluster2", |o| condition::find(o, "DeletionsDeferred").is_none()).await;
+    world.restart().await;
+    delete(&world).await;
+    federated.gone("the second owner", "shop", "settings").await;
+    clusters.object("the member says what is to come", SYSTEM, "cluster2", has_deferred).await;
+    world.clusters[2].start_again().await;
+    let copies = world.watch(&world.clusters[2].client(), gvr("", "configmaps"));
+    copies.gone("the copy of the first owner", "shop", "settings").await;
+    clusters.object("nothing is to come", SYSTEM, "cluster2", |o| condition::find(o, "DeletionsDeferred").is_none()).await;
+}

@@ -69,7 +69,7 @@ impl Guard {
                     places.push(place);
                     asks.push(Ask { cluster: action.cluster.as_str().into(), uid: &delete.uid, cause: &action.cause });
                 }
-                Job::Apply(_) | Job::Release(_) => {}
+                Job::Apply(_) | Job::Release(_) | Job::Look => {}
             }
         }
         let mut book = self.book.lock();

@@ -113,3 +113,51 @@ async fn answers_that_are_cut_in_the_middle_lose_no_event() {
 async fn answers_with_garbage_lose_no_event() {
     streams_are_damaged(Fault::Garbage).await;
 }
+
+/// After a restart nothing is known of what a member held, but for what the statuses on the hub say.
+async fn a_list_lies_from_the_first_moment(fault: Fault, unplace: bool) {
+    let mut fleet = Fleet::start().await;
+    fleet.proxies[0].gate().remember().await.unwrap();
+    for name in ["kept", "gone"] {
+        fleet.apply(name, "v").await;
+    }
+    for name in ["kept", "gone"] {
+        fleet.propagated(name).await;
+    }
+    fleet.world.stop().await;
+    fleet.proxies[0].gate().take_log();
+    fleet.proxies[0].set(fault.clone());
+    if unplace {
+        fleet.world.apply(&federated("gone", "v", &ALL[1..])).await;
+    } else {
+        fleet.delete("gone").await;
+    }
+    fleet.world.begin(1);
+    if unplace {
+        fleet.copies[0].gone("the copy where it is not placed any more", NAMESPACE, "gone").await;
+        fleet.status("gone", "placed in two", |o| object::items_at(o, &["status", "clusters"]).len() == 2).await;
+        fleet.delete("gone").await;
+    }
+    fleet.federated.gone("the deleted object", NAMESPACE, "gone").await;
+    for member in 0..3 {
+        fleet.copies[member].gone("the copy of a deleted object", NAMESPACE, "gone").await;
+    }
+    fleet.proxies[0].set(Fault::None);
+    fleet.propagated("kept").await;
+    assert_eq!(fleet.deletions(), [1, 1, 1], "{fault:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_deleted_while_a_first_list_is_empty_takes_its_copies_along() {
+    a_list_lies_from_the_first_moment(Fault::EmptyLists, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_deleted_while_a_first_list_is_old_takes_its_copies_along() {
+    a_list_lies_from_the_first_moment(Fault::StaleLists, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_leaves_a_member_while_its_first_list_is_empty_takes_its_copy_along() {
+    a_list_lies_from_the_first_moment(Fault::EmptyLists, true).await;
+}
