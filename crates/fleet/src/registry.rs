@@ -7,7 +7,7 @@ use std::{
 
 use comity_api_kubefed::{KubeFedConfig, cluster, keys};
 use comity_core::{GroupVersionResource, Value, object};
-use comity_lane::{Backlog, Cache, CacheEvent, ClusterClient, Interest, Lane, LaneOptions, Standing, Target, lane::OnReport};
+use comity_lane::{Backlog, Cache, CacheEvent, ClusterClient, Concurrency, Interest, Lane, LaneOptions, Standing, Target, lane::OnReport};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
@@ -46,7 +46,7 @@ pub struct FleetOptions {
     pub instance: String,
     /// Times of the members' Leases.
     pub lease: LeaseTimes,
-    /// Writes at a time to one member.
+    /// Writes at a time to one member; fewer in a fleet of many.
     pub concurrency: usize,
     /// Told of every change of a member. It must not block.
     pub on_event: Arc<dyn Fn(&FleetEvent) + Send + Sync>,
@@ -89,6 +89,7 @@ struct Inner {
     settings: watch::Sender<Arc<KubeFedConfig>>,
     loaded: watch::Sender<bool>,
     entrances: Entrances,
+    concurrency: Concurrency,
 }
 
 struct Task(tokio::task::AbortHandle);
@@ -125,7 +126,9 @@ impl Fleet {
     pub fn start(options: FleetOptions) -> Self {
         let o = &options;
         let identity = Identity::new(o.hub.clone(), o.hub_id.clone(), o.namespace.clone(), o.epoch, o.instance.clone(), o.lease);
+        let concurrency = options.concurrency.into();
         let inner = Arc::new(Inner {
+            concurrency,
             options,
             backlog: Backlog::default(),
             identity: Arc::new(identity),
@@ -402,8 +405,21 @@ fn leave_one(inner: &Arc<Inner>, name: &str, cluster: Option<&Value>) {
         tasks_abort(&task);
     }
     Arc::make_mut(&mut *inner.members.write()).remove(name);
+    share(inner);
     member.stop();
     (inner.options.on_event)(&FleetEvent::Left(name.to_owned()));
+}
+
+/// About so many writes at a time are enough to keep a hub busy, however many members there are.
+const AT_A_TIME: usize = 2048;
+/// So many each member may have in any case.
+const LEAST: usize = 4;
+
+/// Shares what is done at a time among the members.
+fn share(inner: &Inner) {
+    let members = inner.members.read().len().max(1);
+    let most = inner.options.concurrency;
+    inner.concurrency.set((AT_A_TIME / members).max(LEAST).min(most));
 }
 
 fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, String>) {
@@ -412,7 +428,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
     let lane = Lane::new(LaneOptions {
         cluster: name.into(),
         epoch: inner.options.epoch,
-        concurrency: inner.options.concurrency,
+        concurrency: inner.concurrency.clone(),
         backlog: inner.backlog.clone(),
         on_report: inner.options.on_report.clone(),
         on_silence: Arc::new(move || on_silence.notify_one()),
@@ -431,6 +447,7 @@ fn join(inner: &Arc<Inner>, name: &str, input: Input, labels: BTreeMap<String, S
             look_in(&member, interest, on_fact);
         }
         Arc::make_mut(&mut *inner.members.write()).insert(name.to_owned(), member.clone());
+        share(inner);
     }
     let (sender, receiver) = watch::channel(input);
     let weak = Arc::downgrade(inner);

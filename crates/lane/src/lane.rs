@@ -4,6 +4,7 @@
 //! remembered until the next one of the same copy. Whoever wants something asks again; the same job twice is one job.
 
 mod backlog;
+mod concurrency;
 mod contest;
 mod queue;
 
@@ -23,6 +24,7 @@ use crate::{
     target::Target,
 };
 pub use backlog::Backlog;
+pub use concurrency::Concurrency;
 use queue::State;
 
 /// How urgent a job is; user edits go first.
@@ -87,7 +89,7 @@ pub struct LaneOptions {
     /// Epoch of the hub.
     pub epoch: u64,
     /// Jobs at a time.
-    pub concurrency: usize,
+    pub concurrency: Concurrency,
     /// How many jobs may wait.
     pub backlog: Backlog,
     /// Told of every job that ended.
@@ -242,7 +244,7 @@ impl Lane {
                 Standing::Closed(closed) => return self.refuse(&closed),
                 Standing::Open => {}
             }
-            let next = self.inner.state.lock().next(self.inner.options.concurrency, Instant::now());
+            let next = self.inner.state.lock().next(self.inner.options.concurrency.get(), Instant::now());
             let Some(work) = next else { return };
             let (lane, client) = (self.clone(), client.clone());
             let mut round = round.clone();

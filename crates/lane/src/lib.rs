@@ -25,5 +25,5 @@ pub use copy::{Copy, Holder};
 pub use facts::{Facts, Knowledge};
 pub use fence::{Closed, Standing, Tenure};
 pub use job::{Apply, Delete, Done, Failure, Job, Release, Step, Trouble};
-pub use lane::{Attempt, Backlog, Lane, LaneOptions, Report, Urgency};
+pub use lane::{Attempt, Backlog, Concurrency, Lane, LaneOptions, Report, Urgency};
 pub use target::Target;

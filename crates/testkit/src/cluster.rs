@@ -64,12 +64,13 @@ impl Cluster {
     ///
     /// # Panics
     /// One does not start.
-    pub async fn start_alike(names: &[String]) -> Vec<Self> {
+    pub async fn start_alike(names: Vec<String>) -> Vec<Self> {
         let keys = Keys::new("alike").unwrap_or_else(|e| panic!("keys: {e:#}"));
         let mut clusters = Vec::new();
         for name in names {
-            let embedded = Embedded::with_keys(name, Controllers::None, keys.clone()).await.unwrap_or_else(|e| panic!("{name}: {e:#}"));
-            clusters.push(Self { name: name.clone(), made_of: Made::Embedded(Box::new(embedded)) });
+            let started = Embedded::with_keys(name.clone(), Controllers::None, keys.clone()).await;
+            let embedded = started.unwrap_or_else(|e| panic!("{name}: {e:#}"));
+            clusters.push(Self { name, made_of: Made::Embedded(Box::new(embedded)) });
         }
         clusters
     }

@@ -51,13 +51,13 @@ impl Keys {
 
 impl Embedded {
     pub(crate) async fn start(name: &str, controllers: Controllers) -> anyhow::Result<Self> {
-        Self::with_keys(name, controllers, Keys::new(name)?).await
+        Self::with_keys(name.to_owned(), controllers, Keys::new(name)?).await
     }
 
-    pub(crate) async fn with_keys(name: &str, controllers: Controllers, keys: Keys) -> anyhow::Result<Self> {
+    pub(crate) async fn with_keys(name: String, controllers: Controllers, keys: Keys) -> anyhow::Result<Self> {
         let store = Store::open(Options { extractor: fields::extractor(), ..Options::mem() })?;
         let mut embedded = Self {
-            name: name.to_owned(),
+            name,
             controllers,
             store,
             keys,

@@ -14,7 +14,20 @@ use tokio::task::JoinHandle;
 /// The members of a run.
 pub(crate) struct Members {
     clusters: Vec<Cluster>,
+    /// Their own, so that the clients do not wait behind their work.
+    runtime: Option<tokio::runtime::Runtime>,
 }
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// So many threads start members.
+const STARTERS: usize = 2;
 
 /// Counts objects of one resource of all members that come to satisfy a condition, each once per member.
 pub(crate) struct Count {
@@ -27,7 +40,19 @@ impl Members {
     /// Starts so many.
     pub(crate) async fn start(count: usize) -> anyhow::Result<Self> {
         let names: Vec<String> = (1..=count).map(name).collect();
-        Ok(Self { clusters: Cluster::start_alike(&names).await })
+        let runtime = tokio::runtime::Runtime::new().context("starting the members' threads")?;
+        let starting: Vec<_> = names
+            .chunks(count.div_ceil(STARTERS))
+            .map(|part| {
+                let (members, part) = (runtime.handle().clone(), part.to_vec());
+                tokio::task::spawn_blocking(move || members.block_on(Cluster::start_alike(part)))
+            })
+            .collect();
+        let mut clusters = Vec::new();
+        for started in starting {
+            clusters.extend(started.await.context("embedded clusters always start")?);
+        }
+        Ok(Self { clusters, runtime: Some(runtime) })
     }
 
     /// All of them.

@@ -122,7 +122,7 @@ fn bench_with(backlog: Backlog) -> Bench {
     let lane = Lane::new(LaneOptions {
         cluster: "c".into(),
         epoch: 3,
-        concurrency: 2,
+        concurrency: 2.into(),
         backlog,
         on_report: Arc::new(move |report| {
             let result = match &report.result {
