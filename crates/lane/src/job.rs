@@ -4,7 +4,7 @@ mod adopt;
 
 pub use adopt::EARLIER;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use comity_core::{GroupVersionResource, Value, object};
 
@@ -35,8 +35,8 @@ pub enum Job {
 /// A copy as it should be.
 #[derive(Clone, Debug)]
 pub struct Apply {
-    /// Everything that is applied, with labels and marks.
-    pub object: Value,
+    /// Everything that is applied, with labels and marks; members that are to hold the same share it.
+    pub object: Arc<Value>,
     /// Digest of what is asked for, marks not counted; never 0.
     pub content: u64,
     /// UID of the copy that this was planned on; `None` where none was known.
@@ -44,7 +44,7 @@ pub struct Apply {
     /// What happens with an unmanaged object of the same name.
     pub adopt: Adopt,
     /// The namespace to make when the member has none; `None` where somebody else makes it.
-    pub namespace: Option<Value>,
+    pub namespace: Option<Arc<Value>>,
     /// What others add stays even where nothing may be added.
     pub keep_additions: bool,
 }
@@ -263,7 +263,7 @@ impl Runner<'_> {
                 }
             }
             let step = if uid.is_some() { Step::Update } else { Step::Create };
-            let mut body = apply.object.clone();
+            let mut body = Value::clone(&apply.object);
             if let Some(uid) = &uid {
                 object::set(&mut body, &["metadata", "uid"], uid.as_str().into());
             }

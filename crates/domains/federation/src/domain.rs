@@ -34,6 +34,8 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(250);
 /// And so much longer for each cluster beyond [`FEW`]: what many members answer is told in few writes.
 const GATHER_EACH: Duration = Duration::from_millis(2);
+/// While writes are under way in so many clusters, their progress is told in so many times that time.
+const UNDER_WAY: u32 = 4;
 /// A round of an object is followed by a rest of so much for each of its clusters, unless a user wants it, so that
 /// what many members answer is looked at in few rounds.
 const REST_EACH: Duration = Duration::from_micros(500);
@@ -273,7 +275,8 @@ impl Federation {
         let unread = self.waits_for_unread(key, &plan, user, wake);
         if !settling(&plan, user, seen.members.len(), wake) && !unread && !going {
             let status = status::report(seen, &plan, &rfc3339(Timestamp::now()));
-            self.report(running, key, seen, status, wake).await?;
+            let under_way = seen.members.len() > FEW && plan.verdicts.values().any(|v| v.pending.is_some());
+            self.report(running, key, seen, status, under_way, wake).await?;
         }
         if let Some(at) = plan.wake {
             sooner(wake, at);
@@ -292,7 +295,7 @@ impl Federation {
                 for problem in problems.iter().filter(|_| plan::urgency(&seen) == comity_lane::Urgency::User) {
                     running.executor.recorder.record(&seen.object, EventKind::Warning, problem.reason, &problem.message);
                 }
-                self.report(running, key, &seen, status::invalid(&seen, &problems, &rfc3339(Timestamp::now())), wake).await
+                self.report(running, key, &seen, status::invalid(&seen, &problems, &rfc3339(Timestamp::now())), false, wake).await
             }
         }
     }
@@ -317,6 +320,7 @@ impl Federation {
         key: &Key,
         seen: &Observed,
         status: Value,
+        under_way: bool,
         wake: &mut Option<Duration>,
     ) -> Result<(), String> {
         if !status::is_news(seen.object.get("status"), &status) {
@@ -328,7 +332,7 @@ impl Federation {
             if last == content && age < CAUGHT_UP {
                 return Ok(());
             }
-            let gather = gather_for(seen.members.len());
+            let gather = gather_for(seen.members.len()) * if under_way { UNDER_WAY } else { 1 };
             if age < gather {
                 sooner(wake, gather.saturating_sub(age));
                 return Ok(());

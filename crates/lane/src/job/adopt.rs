@@ -58,7 +58,7 @@ impl Runner<'_> {
 
     /// Whether applying would change nothing that the template names.
     pub(super) async fn is_equal(&self, live: &Value, apply: &Apply) -> Result<bool, Failure> {
-        let mut body = apply.object.clone();
+        let mut body = Value::clone(&apply.object);
         // the marks are new in any case
         object::remove(&mut body, &["metadata", "annotations", labels::OWNER]);
         for label in [labels::KUBEFED_MANAGED, labels::HUB] {

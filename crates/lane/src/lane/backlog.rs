@@ -67,9 +67,11 @@ impl Folded {
     pub fn of(mut job: Job, waits: bool) -> Self {
         let mut text = None;
         if let (Job::Apply(apply), true) = (&mut job, waits)
-            && let Ok(whole) = serde_json::to_vec(&(&apply.object, &apply.namespace))
+            // what other jobs share takes no memory of its own
+            && Arc::strong_count(&apply.object) == 1
+            && let Ok(whole) = serde_json::to_vec(&(&*apply.object, apply.namespace.as_deref()))
         {
-            (apply.object, apply.namespace) = (Value::Null, None);
+            (apply.object, apply.namespace) = (Arc::default(), None);
             text = Some(whole.into_boxed_slice());
         }
         Self { job, text }
@@ -84,7 +86,8 @@ impl Folded {
     pub fn unfold(mut self) -> Job {
         if let (Job::Apply(apply), Some(text)) = (&mut self.job, &self.text) {
             // what was written by the same library can be read by it
-            (apply.object, apply.namespace) = serde_json::from_slice(text).unwrap_or_default();
+            let (object, namespace): (Value, Option<Value>) = serde_json::from_slice(text).unwrap_or_default();
+            (apply.object, apply.namespace) = (Arc::new(object), namespace.map(Arc::new));
         }
         self.job
     }

@@ -2,8 +2,9 @@
 
 use std::{
     borrow::Cow,
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -36,6 +37,9 @@ pub(crate) struct Pen<'a> {
     pub want: &'a Desired,
     overrides: HashMap<&'a str, Vec<&'a ClusterOverrides>>,
     plain: OnceCell<Rendered>,
+    /// What is plain with its marks, by the generation in them.
+    marked: RefCell<HashMap<i64, Arc<Value>>>,
+    namespace: OnceCell<Option<Arc<Value>>>,
 }
 
 impl<'a> Pen<'a> {
@@ -44,7 +48,25 @@ impl<'a> Pen<'a> {
         for entry in &want.overrides {
             overrides.entry(&entry.cluster).or_default().push(entry);
         }
-        Self { seen, want, overrides, plain: OnceCell::new() }
+        Self { seen, want, overrides, plain: OnceCell::new(), marked: RefCell::default(), namespace: OnceCell::new() }
+    }
+
+    /// The content with its marks of a generation.
+    pub fn mark(&self, rendered: &Cow<'_, Rendered>, generation: i64, put_on: impl FnOnce(&mut Value)) -> Arc<Value> {
+        let write = |rendered: &Rendered| {
+            let mut object = rendered.object.clone();
+            put_on(&mut object);
+            Arc::new(object)
+        };
+        match rendered {
+            Cow::Borrowed(plain) => self.marked.borrow_mut().entry(generation).or_insert_with(|| write(plain)).clone(),
+            Cow::Owned(own) => write(own),
+        }
+    }
+
+    /// The namespace that copies need, made where it is asked for first.
+    pub fn namespace(&self, make: impl FnOnce() -> Option<Value>) -> Option<Arc<Value>> {
+        self.namespace.get_or_init(|| make().map(Arc::new)).clone()
     }
 
     /// The content for one cluster.

@@ -1,11 +1,13 @@
 //! A member that must have a copy: is it there, is it ours, does it say the right thing?
 
+use std::borrow::Cow;
+
 use comity_core::{labels, marks::object_name, object};
 use comity_fleet::Health;
 use comity_lane::{Apply, Copy, Holder, Job, Seen, copy::Hold};
 
 use super::{AUGMENTED, Note, Pen, Rendered, Verdict, urgency};
-use crate::model::{Autoscaler, Desired, Fault, MemberSeen, NamespaceSeen, Observed};
+use crate::model::{Autoscaler, Fault, MemberSeen, NamespaceSeen, Observed};
 
 /// Decides for one member that is placed.
 pub(super) fn wanted(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdict {
@@ -21,7 +23,7 @@ pub(super) fn wanted(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdi
 }
 
 fn decide(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdict {
-    let (seen, want) = (pen.seen, pen.want);
+    let seen = pen.seen;
     match &member.health {
         Health::Ready => {}
         // what runs there goes on running
@@ -49,7 +51,7 @@ fn decide(pen: &Pen<'_>, cluster: &str, member: &MemberSeen) -> Verdict {
         Ok(rendered) if rendered.retained.is_some() && member.autoscaler == Autoscaler::Unread(String::new()) => Verdict::unread(),
         Ok(rendered) => {
             let retained = rendered.retained.clone();
-            let mut verdict = compare(seen, want, copy, &rendered);
+            let mut verdict = compare(pen, copy, &rendered);
             verdict.notes.extend(retained.map(|message| Note { reason: "ReplicasRetained", message }));
             verdict.notes.extend(added(copy).map(|message| Note { reason: AUGMENTED, message }));
             verdict
@@ -80,7 +82,8 @@ fn not_ours_to_write(seen: &Observed, copy: &Copy) -> Option<Fault> {
     }
 }
 
-fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: &Rendered) -> Verdict {
+fn compare(pen: &Pen<'_>, copy: Option<&Copy>, rendered: &Cow<'_, Rendered>) -> Verdict {
+    let (seen, want) = (pen.seen, pen.want);
     let replicas = object::int_at(&rendered.object, &["spec", "replicas"]).or(copy.and_then(|c| c.replicas));
     let hold = copy.and_then(own_hold);
     let same_owner = hold.is_some_and(|h| h.owner_uid == *object::uid(&seen.object) && h.epoch == seen.hub.epoch);
@@ -90,15 +93,13 @@ fn compare(seen: &Observed, want: &Desired, copy: Option<&Copy>, rendered: &Rend
     // the mark of an unchanged content stays as it is, so that an edit elsewhere writes nothing here
     let generation =
         hold.filter(|h| same_owner && h.content == rendered.content).map_or(object::generation(&seen.object), |h| h.generation);
-    let mut object = rendered.object.clone();
-    content_mark(seen, generation, rendered.content).put_on(&mut object);
     let apply = Apply {
-        object,
+        object: pen.mark(rendered, generation, |object| content_mark(seen, generation, rendered.content).put_on(object)),
         content: rendered.content,
         // without a mark of ours it has to be looked at before it is written
         uid: copy.filter(|c| own_hold(c).is_some()).map(|c| c.uid.to_string()),
         adopt: want.adopt,
-        namespace: implicit_namespace(seen),
+        namespace: pen.namespace(|| implicit_namespace(seen)),
         keep_additions: want.keep_additions,
     };
     // made by an earlier process of this hub from the same content: nothing is said until it has been compared

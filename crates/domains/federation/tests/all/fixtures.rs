@@ -71,7 +71,7 @@ fn show_plan(out: &mut String, plan: &Plan) {
     for (name, verdict) in &plan.verdicts {
         writeln!(out, "{name}  {}  ({})", show(verdict), verdict.because).unwrap();
         if let Some(Job::Apply(apply)) = &verdict.job {
-            let mut object = apply.object.clone();
+            let mut object = comity_core::Value::clone(&apply.object);
             object::remove(&mut object, &["metadata", "annotations", "comity.dev/owner"]);
             if object["metadata"]["annotations"] == json!({}) {
                 object::remove(&mut object, &["metadata", "annotations"]);
