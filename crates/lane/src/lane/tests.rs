@@ -151,6 +151,7 @@ fn apply(name: &str, text: &str, uid: Option<&str>) -> Job {
     let object = config_map(name, text);
     let content = comity_core::digest::of(&object);
     let namespace = Some(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}));
+    let (object, namespace) = (Arc::new(object), namespace.map(Arc::new));
     Job::Apply(Box::new(Apply { object, content, uid: uid.map(str::to_owned), adopt: Adopt::Adopt, namespace, keep_additions: false }))
 }
 

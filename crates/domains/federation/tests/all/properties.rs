@@ -200,6 +200,21 @@ proptest! {
     }
 
     #[test]
+    fn members_that_are_to_hold_the_same_share_it(seen in observed()) {
+        let mut seen = seen;
+        Arc::make_mut(&mut seen.object)["spec"]["retainReplicas"] = false.into();
+        seen.members.values_mut().for_each(|member| member.autoscaler = Autoscaler::None);
+        let plan = planned(&seen);
+        let mut objects: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+        for job in plan.verdicts.values().filter_map(|v| v.job.as_ref()) {
+            if let Job::Apply(apply) = job {
+                objects.entry(job.fingerprint()).or_default().push(apply.object.clone());
+            }
+        }
+        prop_assert!(objects.values().all(|same| same.iter().all(|one| Arc::ptr_eq(one, &same[0]))));
+    }
+
+    #[test]
     fn the_order_of_names_does_not_matter(seen in observed()) {
         let mut turned = seen.clone();
         let object = Arc::make_mut(&mut turned.object);
