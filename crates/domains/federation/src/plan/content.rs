@@ -52,15 +52,16 @@ impl<'a> Pen<'a> {
     }
 
     /// The content with its marks of a generation.
-    pub fn mark(&self, rendered: &Cow<'_, Rendered>, generation: i64, put_on: impl FnOnce(&mut Value)) -> Arc<Value> {
-        let write = |rendered: &Rendered| {
+    pub fn mark(&self, rendered: &Rendered, generation: i64, put_on: impl FnOnce(&mut Value)) -> Arc<Value> {
+        let write = || {
             let mut object = rendered.object.clone();
             put_on(&mut object);
             Arc::new(object)
         };
-        match rendered {
-            Cow::Borrowed(plain) => self.marked.borrow_mut().entry(generation).or_insert_with(|| write(plain)).clone(),
-            Cow::Owned(own) => write(own),
+        if self.plain.get().is_some_and(|plain| std::ptr::eq(plain, rendered)) {
+            self.marked.borrow_mut().entry(generation).or_insert_with(write).clone()
+        } else {
+            write()
         }
     }
 

@@ -1,7 +1,5 @@
 //! A member that must have a copy: is it there, is it ours, does it say the right thing?
 
-use std::borrow::Cow;
-
 use comity_core::{labels, marks::object_name, object};
 use comity_fleet::Health;
 use comity_lane::{Apply, Copy, Holder, Job, Seen, copy::Hold};
@@ -82,7 +80,7 @@ fn not_ours_to_write(seen: &Observed, copy: &Copy) -> Option<Fault> {
     }
 }
 
-fn compare(pen: &Pen<'_>, copy: Option<&Copy>, rendered: &Cow<'_, Rendered>) -> Verdict {
+fn compare(pen: &Pen<'_>, copy: Option<&Copy>, rendered: &Rendered) -> Verdict {
     let (seen, want) = (pen.seen, pen.want);
     let replicas = object::int_at(&rendered.object, &["spec", "replicas"]).or(copy.and_then(|c| c.replicas));
     let hold = copy.and_then(own_hold);
