@@ -11,4 +11,5 @@ pub mod process;
 pub mod program;
 pub mod report;
 pub mod share;
+pub mod sightings;
 pub mod timing;

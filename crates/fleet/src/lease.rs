@@ -148,6 +148,14 @@ impl Memory {
         if record.is_of(me) {
             return Decision::Take;
         }
+        if record.epoch > me.epoch {
+            return Decision::Behind(behind(record, me).unwrap_or_default());
+        }
+        // this process had it: whoever has it now is another one, and lives for as long as anything changes
+        let lost = self.held && !record.holder.is_empty();
+        if lost && !self.is_still(record, now) {
+            return Decision::Wait(record.holder.clone());
+        }
         if let Some(why) = behind(record, me) {
             return Decision::Behind(why);
         }
@@ -155,14 +163,17 @@ impl Memory {
         if record.holder.is_empty() || (same_instance(&record.holder, me.instance) && !self.held) {
             return Decision::Take;
         }
-        self.held = false;
+        if self.is_still(record, now) { Decision::Take } else { Decision::Wait(record.holder.clone()) }
+    }
+
+    /// Whether a Lease has not changed for the time that it lasts. The holder's clock is not trusted.
+    fn is_still(&mut self, record: &Record, now: Instant) -> bool {
         let since = match &self.still {
             Some((version, since)) if *version == record.version => *since,
             _ => now,
         };
         self.still = Some((record.version.clone(), since));
-        // the other's clock is not trusted, only that nothing has changed for so long
-        if now.saturating_duration_since(since) >= record.lasts { Decision::Take } else { Decision::Wait(record.holder.clone()) }
+        now.saturating_duration_since(since) >= record.lasts
     }
 }
 
@@ -253,7 +264,12 @@ mod tests {
         memory.took();
         let twin = Me { process: "p2", ..A };
         assert_eq!(Memory::default().decide(Some(&lease(&A, None, "1")), &twin, t), Decision::Take);
-        assert_eq!(memory.decide(Some(&lease(&twin, None, "2")), &A, t), Decision::Wait("host-a_1111".to_owned()));
+        let wait = Decision::Wait("host-a_1111".to_owned());
+        assert_eq!(memory.decide(Some(&lease(&twin, None, "2")), &A, t), wait);
+        assert_eq!(memory.decide(Some(&lease(&twin, None, "3")), &A, t + seconds(10)), wait, "it lives, and is not robbed");
+        let ahead = lease(&Me { revision: 99, ..twin }, None, "4");
+        assert_eq!(memory.decide(Some(&ahead), &A, t + seconds(20)), wait, "and while it does, it holds it and nothing else");
+        assert!(matches!(memory.decide(Some(&ahead), &A, t + seconds(50)), Decision::Behind(_)), "dead, and newer");
     }
 
     #[test]

@@ -5,7 +5,6 @@
 mod federated;
 mod fleet;
 mod measure;
-mod sightings;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use comity_lane::{ClusterClient, PatchKind};
 use crate::Limits;
 use crate::federated::{self, NAMESPACE};
 use crate::fleet::{Fleet, MEMBERS, name};
-use crate::sightings::Sightings;
+use comity_benches::sightings::Sightings;
 
 const MANAGER: &str = "bench";
 

@@ -336,7 +336,7 @@ fn limit(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// The machine's load of the last minute, where the system tells it, with its processors.
-fn load() -> String {
+pub(crate) fn load() -> String {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!("{} on {processors} processors", text.split_whitespace().next().unwrap_or("unknown"))

@@ -93,8 +93,15 @@ impl Hub {
 
 /// Makes Secret and KubeFedCluster of every member and waits until all are ready. Labels: `few` on the first three.
 pub(crate) async fn join(hub: &ClusterClient, members: &[Cluster]) -> anyhow::Result<()> {
+    let ways = members.iter().map(|member| (member.url(), member.ca().to_owned()));
+    join_at(hub, members, ways).await
+}
+
+/// The same by other ways: URL and authority of each.
+pub(crate) async fn join_at(hub: &ClusterClient, members: &[Cluster], ways: impl Iterator<Item = (String, String)>) -> anyhow::Result<()> {
     let clusters = GroupVersionResource::new("core.kubefed.io", "v1beta1", "kubefedclusters");
-    let objects: Arc<Vec<(Value, Value)>> = Arc::new(members.iter().map(artefacts).collect());
+    let objects: Arc<Vec<(Value, Value)>> =
+        Arc::new(members.iter().zip(ways).map(|(member, (url, ca))| artefacts(member, &url, &ca)).collect());
     let (client, resource, count) = (hub.clone(), clusters.clone(), objects.len());
     share(count, 16, move |number| {
         let (hub, clusters, objects) = (client.clone(), resource.clone(), objects.clone());
@@ -121,12 +128,12 @@ pub(crate) async fn join(hub: &ClusterClient, members: &[Cluster]) -> anyhow::Re
     })
 }
 
-fn artefacts(member: &Cluster) -> (Value, Value) {
+fn artefacts(member: &Cluster, url: &str, ca: &str) -> (Value, Value) {
     let name = member.name();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": {"token": BASE64_STANDARD.encode(member.token())}});
     let mut cluster = json!({
         "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": {"name": name, "labels": {"name": name}},
-        "spec": {"apiEndpoint": member.url(), "caBundle": BASE64_STANDARD.encode(member.ca()), "secretRef": {"name": name}},
+        "spec": {"apiEndpoint": url, "caBundle": BASE64_STANDARD.encode(ca), "secretRef": {"name": name}},
     });
     let number: usize = name.trim_start_matches("cluster").parse().unwrap_or(0);
     // three members to a group: an object that selects one group is in three members

@@ -5,10 +5,12 @@
 
 mod cases;
 mod hub;
+mod isolation;
 mod members;
 mod objects;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -74,6 +76,18 @@ enum Case {
         #[arg(long, default_value_t = 100)]
         all: usize,
     },
+    /// What the others notice while one of the members never answers, takes ten seconds, or refuses connections
+    Isolation {
+        /// Members, of which one breaks.
+        #[arg(long, default_value_t = 5)]
+        members: usize,
+        /// Edits without a fault, and with each.
+        #[arg(long, default_value_t = 500)]
+        samples: usize,
+        /// Milliseconds from one edit to the next.
+        #[arg(long, default_value_t = 50)]
+        pace: u64,
+    },
     /// (run by `memory`) Serves a store without any controller and prints what memory that takes
     #[command(hide = true)]
     Serve {
@@ -101,6 +115,7 @@ fn main() -> anyhow::Result<()> {
             Case::Restart { objects, members } => cases::restart(setting(members), objects).await,
             Case::Memory { objects, members } => cases::memory(setting(members), objects).await,
             Case::Many { members, few, all } => cases::many(setting(members), few, all).await,
+            Case::Isolation { members, samples, pace } => isolation::run(setting(members), samples, Duration::from_millis(pace)).await,
             Case::Serve { .. } => Ok(()),
         }
     })

@@ -59,7 +59,17 @@ impl Fleet {
 
     /// The same with environment variables that depend on the home folder.
     pub(crate) fn demo_where(minor: &str, flags: &[&str], variables: impl FnOnce(&Path) -> Vec<(String, OsString)>) -> Option<Self> {
-        let mut fleet = Self::without_hub(minor)?;
+        Self::demo_by(minor, flags, Path::new(env!("CARGO_BIN_EXE_comity")), variables)
+    }
+
+    /// The same by another program that runs the binary; it may be written while the variables are asked for.
+    pub(crate) fn demo_by(
+        minor: &str,
+        flags: &[&str],
+        program: &Path,
+        variables: impl FnOnce(&Path) -> Vec<(String, OsString)>,
+    ) -> Option<Self> {
+        let mut fleet = Self::without_hub(minor, program)?;
         let count = flags.iter().find_map(|flag| flag.strip_prefix("--members=")).map_or(3, |count| count.parse().unwrap());
         fleet.together = (1..=count).map(|number| format!("cluster{number}")).collect();
         fleet.hub = Hub::Embedded { flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), running: None };
@@ -88,7 +98,7 @@ impl Fleet {
 
     /// A real control plane as the hub, and members that are processes of the binary and are not joined; nothing when a program is missing.
     pub(crate) fn with_real_hub(names: &[&str]) -> Option<Self> {
-        let mut fleet = Self::without_hub("v1.36")?;
+        let mut fleet = Self::without_hub("v1.36", Path::new(env!("CARGO_BIN_EXE_comity")))?;
         let home = &fleet.home;
         let (members, hub) = std::thread::scope(|scope| {
             let members = scope.spawn(|| side_by_side(names, |name| Member::start(name, home)));
@@ -101,8 +111,8 @@ impl Fleet {
         Some(fleet)
     }
 
-    fn without_hub(minor: &str) -> Option<Self> {
-        let home = Home::new(Path::new(env!("CARGO_BIN_EXE_comity"))).unwrap();
+    fn without_hub(minor: &str, program: &Path) -> Option<Self> {
+        let home = Home::new(program).unwrap();
         let hub = Hub::Embedded { flags: Vec::new(), running: None };
         let kubectl = Kubectl::find(minor, &hub.kubeconfig(home.path()));
         let kubectl = tool_or_skip("end to end with stock kubectl", kubectl)?;

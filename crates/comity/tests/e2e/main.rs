@@ -11,6 +11,7 @@ mod bad_input;
 mod credentials;
 mod deletion;
 mod docs;
+mod full_file_system;
 mod isolation;
 mod kills;
 mod leave;

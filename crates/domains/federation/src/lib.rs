@@ -197,4 +197,5 @@ async fn work(federation: Arc<Federation>, keeper: guard::Keeper, workers: usize
         _ = aside => {}
         () = comity_runtime::run(federation, queue, workers, stop) => {}
     }
+    let _ = tokio::time::timeout(ASK_AGAIN, keeper.give_back(Duration::ZERO)).await;
 }

@@ -12,7 +12,7 @@ pub(super) struct Kind {
     pub schema: Schema,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Kinds(BTreeMap<String, Arc<Kind>>);
 
 impl Kinds {

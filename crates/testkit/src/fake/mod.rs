@@ -84,6 +84,13 @@ impl FakeCluster {
         cluster
     }
 
+    /// Another cluster with the same objects, uids and revisions, as a clone of its machine has.
+    pub fn twin(&self) -> Self {
+        let state = self.inner.state.lock().clone();
+        let inner = Inner { news: watch::Sender::new(state.revision), state: Mutex::new(state), began: self.inner.began };
+        Self { inner: Arc::new(inner) }
+    }
+
     /// A writing request of somebody in this cluster; patches are merge patches. It is noted under the manager's name.
     ///
     /// # Errors

@@ -36,6 +36,7 @@ pub(super) struct Change {
     pub last: Arc<Value>,
 }
 
+#[derive(Clone)]
 pub(super) struct State {
     name: String,
     pub revision: u64,

@@ -183,3 +183,36 @@ async fn a_hub_that_lost_its_objects_deletes_nothing() {
     propagated(&federated, &["new".to_owned()]).await;
     assert_eq!(copies.cache.list_namespace("shop").len(), 6);
 }
+
+/// How many deletions the record on the hub has counted for a member.
+async fn recorded(world: &World, cluster: &Value) -> usize {
+    let record = world.hub.get(&gvr("", "configmaps"), SYSTEM, "comity-deletions").await.unwrap().unwrap_or_default();
+    let day = object::str_at(&record, &["data", object::uid(cluster)]).to_owned();
+    day.split_whitespace().map(|slice| slice.rsplit_once(':').unwrap().1.parse::<usize>().unwrap()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_went_is_in_the_record_whenever_the_hub_is_killed() {
+    let mut world = world(2).await;
+    let (clusters, federated) = (
+        world.watch(&world.hub, gvr("core.kubefed.io", "kubefedclusters")),
+        world.watch(&world.hub, gvr("types.kubefed.io", "federatedconfigmaps")),
+    );
+    let copies = world.watch(&world.members[0], gvr("", "configmaps"));
+    let names: Vec<String> = (0..7).map(|i| format!("c{i}")).collect();
+    for name in &names {
+        world.apply(&config_map(name, json!({"clusterSelector": {}}))).await;
+    }
+    propagated(&federated, &names).await;
+    let cluster = clusters.object("the cluster", SYSTEM, "cluster1", |_| true).await;
+    for (went, name) in names.iter().enumerate() {
+        world.apply(&config_map(name, json!({"clusters": [{"name": "cluster2"}]}))).await;
+        copies.gone("the copy", "shop", name).await;
+        // as a kill finds it
+        let counted = recorded(&world, &cluster).await;
+        assert!(counted > went && counted <= went + 1 + 8, "{} went, {counted} are recorded", went + 1);
+    }
+    propagated(&federated, &names).await;
+    world.restart().await;
+    assert_eq!(recorded(&world, &cluster).await, names.len(), "what was not used was given back");
+}

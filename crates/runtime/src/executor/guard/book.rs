@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Held, window::Window};
+use super::{Held, cover::Cover, window::Window};
 use crate::key::Key;
 
 /// Objects whose leaving is remembered; the ones that left longest ago are forgotten.
@@ -23,6 +23,18 @@ pub(super) struct Book {
     pub asking: HashMap<Key, BTreeSet<Arc<str>>>,
 }
 
+/// What was so before a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing was held in the member.
+    #[default]
+    Nothing,
+    /// Something was held, each for a reason of its own.
+    Held,
+    /// Deletions were held for their number: later ones are held too.
+    Closed,
+}
+
 /// One member.
 #[derive(Debug)]
 pub(super) struct MemberBook {
@@ -37,7 +49,7 @@ pub(super) struct MemberBook {
     pub newest: i64,
     /// Deletions that follow from a changed wish are held until an administrator lets them go, or none is left.
     pub closed: bool,
-    /// It was closed before a restart, and who waits has not been asked yet.
+    /// It held something before a restart, and who waits has not been asked yet.
     pub unconfirmed: bool,
     /// It answered, and all was known of it, at the last look.
     pub clear: bool,
@@ -45,8 +57,8 @@ pub(super) struct MemberBook {
     /// Deletions that may go: the uid, and since when.
     passed: HashMap<Key, (Box<str>, i64)>,
     pub dirty: bool,
-    /// The day's window changed since it was recorded.
-    pub unrecorded: bool,
+    /// How far the recorded day covers what goes.
+    pub cover: Cover,
 }
 
 /// A deletion that does not go yet.
@@ -73,11 +85,11 @@ pub(super) struct ObjectBook {
 }
 
 impl Book {
-    /// The book of a member, begun where there is none; `closed` is what the hub has stored.
-    pub fn member(&mut self, name: &Arc<str>, uid: &str, closed: bool) -> &mut MemberBook {
-        let book = self.members.entry(name.clone()).or_insert_with(|| MemberBook::new(uid, closed));
+    /// The book of a member, begun where there is none; `before` is what the hub has stored.
+    pub fn member(&mut self, name: &Arc<str>, uid: &str, before: Before) -> &mut MemberBook {
+        let book = self.members.entry(name.clone()).or_insert_with(|| MemberBook::new(uid, before));
         if book.uid != uid {
-            *book = MemberBook::new(uid, closed);
+            *book = MemberBook::new(uid, before);
         }
         book
     }
@@ -143,7 +155,7 @@ impl Book {
 }
 
 impl MemberBook {
-    fn new(uid: &str, closed: bool) -> Self {
+    fn new(uid: &str, before: Before) -> Self {
         Self {
             uid: uid.to_owned(),
             minute: Window::minute(),
@@ -151,13 +163,13 @@ impl MemberBook {
             waiting: BTreeMap::new(),
             standing: 0,
             newest: i64::MIN,
-            closed,
-            unconfirmed: closed,
+            closed: before == Before::Closed,
+            unconfirmed: before != Before::Nothing,
             clear: false,
             shown: None,
             passed: HashMap::new(),
-            dirty: closed,
-            unrecorded: false,
+            dirty: before != Before::Nothing,
+            cover: Cover::default(),
         }
     }
 

@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use comity_api_kubefed::DeletionLimits;
 
-use super::{Held, Stop, book::Book, held::id_of};
+use super::{
+    Held, Stop,
+    book::{Before, Book},
+    held::id_of,
+};
 use crate::{
     executor::{Cause, Remaining},
     key::Key,
@@ -14,6 +18,8 @@ use crate::{
 const QUIET: i64 = 250;
 /// It is judged at the latest after so long.
 const LONGEST: i64 = 2000;
+/// Meanwhile the record of the day is written.
+const RECORDING: Duration = Duration::from_millis(20);
 
 /// What one owner asks for in one round.
 #[derive(Debug)]
@@ -54,8 +60,8 @@ pub struct Facts {
     pub allowance: String,
     /// Whether it answers.
     pub ready: bool,
-    /// Whether its stored conditions say that deletions are held.
-    pub closed: bool,
+    /// What its stored conditions say of held deletions.
+    pub before: Before,
 }
 
 /// The verdicts, in the order of the asks; `None` lets it go.
@@ -69,7 +75,7 @@ pub(super) fn judge(
     withdraw(book, round, &facts);
     let known: Vec<Facts> = round.asks.iter().map(|ask| facts(&ask.cluster).unwrap_or_default()).collect();
     for (ask, facts) in round.asks.iter().zip(&known) {
-        book.member(&ask.cluster, &facts.uid, facts.closed).allow(&facts.allowance, now);
+        book.member(&ask.cluster, &facts.uid, facts.before).allow(&facts.allowance, now);
     }
     let leaving: Vec<&Ask<'_>> = round
         .asks
@@ -176,9 +182,11 @@ fn one(
     if !small && quiet > 0 {
         return Some(Stop::Wait(Duration::from_millis(quiet.unsigned_abs())));
     }
+    if !member.cover.take(limits.day.of(facts.copies + day), standing, now) {
+        return Some(Stop::Wait(RECORDING));
+    }
     member.minute.add(now);
     member.day.add(now);
-    member.unrecorded = true;
     member.pass(round.owner, ask.uid, now);
     book.left(round.owner, now);
     None

@@ -7,9 +7,11 @@
 //! the id as an annotation lets exactly these deletions go.
 //!
 //! The decisions are pure ([`judge`]): time, limits and facts are arguments. Over a restart a member that held
-//! deletions stays closed (its stored condition says so), and the day's counts are recorded by [`keep`].
+//! deletions stays closed (its stored condition says so), and the day's counts
+//! are recorded by [`keep`] before what they count goes.
 
 mod book;
+mod cover;
 mod held;
 mod judge;
 pub mod keep;
@@ -29,6 +31,7 @@ use self::book::Book;
 use super::CopyRound;
 use crate::key::Key;
 
+pub use book::Before;
 pub use held::{Held, LEAVES_TOO_MANY, Stop, id_of};
 pub use judge::{Ask, Facts, Round};
 
@@ -37,6 +40,8 @@ pub use judge::{Ask, Facts, Round};
 pub struct Guard {
     book: Mutex<Book>,
     changed: Notify,
+    /// Something waits for the record.
+    uncovered: Notify,
 }
 
 impl Guard {
@@ -87,8 +92,12 @@ impl Guard {
         };
         let limits = fleet.settings().borrow().deletion_limits;
         let judged = judge::judge(&mut book, &round, |cluster| facts(fleet, cluster), &limits, Timestamp::now().as_millisecond());
+        let uncovered = book.members.values().any(|member| member.cover.is_wanted());
         drop(book);
         self.changed.notify_one();
+        if uncovered {
+            self.uncovered.notify_one();
+        }
         stops.extend(places.into_iter().zip(judged).filter_map(|(place, stop)| Some((place, stop?))));
         stops
     }
@@ -105,7 +114,7 @@ fn facts(fleet: &Fleet, cluster: &str) -> Option<Facts> {
         copies: member.total_copies().0,
         allowance: member.allowance(),
         ready: member.is_ready(),
-        closed: member.flags().contains_key(DELETIONS_HELD),
+        before: show::before(member.flags().get(DELETIONS_HELD)),
     })
 }
 

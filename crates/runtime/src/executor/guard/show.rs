@@ -6,7 +6,8 @@ use comity_api_kubefed::keys::{ALLOW_DELETIONS, DELETIONS_HELD};
 use comity_fleet::FlaggedCondition;
 
 use super::{
-    book::{MemberBook, Shown},
+    Held,
+    book::{Before, MemberBook, Shown},
     held::id_of,
 };
 
@@ -18,6 +19,17 @@ const NAMED: usize = 3;
 pub(super) enum News {
     Flag(FlaggedCondition),
     Unflag,
+}
+
+/// What a stored condition says of the time before a restart.
+pub(super) fn before(condition: Option<&FlaggedCondition>) -> Before {
+    let by_number =
+        |condition: &FlaggedCondition| [Held::TooMany, Held::TooManyInADay].iter().any(|h| condition.message.contains(h.code()));
+    match condition {
+        None => Before::Nothing,
+        Some(condition) if by_number(condition) => Before::Closed,
+        Some(_) => Before::Held,
+    }
 }
 
 /// The news of a member whose book changed; what is shown from now on is in the book.

@@ -10,9 +10,9 @@ use comity_api_kubefed::DeletionLimits;
 
 use super::{
     Held, Stop,
-    book::{Book, MOST_OBJECTS},
+    book::{Before, Book, MOST_OBJECTS},
     judge::{Ask, Facts, Round, judge},
-    show::{News, news},
+    show::{News, before, news},
 };
 use crate::{
     executor::{Cascade, Cause, Remaining},
@@ -48,10 +48,21 @@ impl World {
                 copies: self.copies,
                 allowance: self.allowance.get(cluster).cloned().unwrap_or_default(),
                 ready: !self.silent.contains(cluster),
-                closed: self.closed,
+                before: if self.closed { Before::Closed } else { Before::Nothing },
             })
         };
-        judge(&mut self.book, &round, facts, &DeletionLimits::default(), self.now)
+        loop {
+            let judged = judge(&mut self.book, &round, facts, &DeletionLimits::default(), self.now);
+            // the record is written, and who waited for it asks again
+            let mut wanted = self.book.members.values_mut().filter_map(|m| Some((m.cover.to_record(&m.day, self.now)?.1, m))).peekable();
+            if wanted.peek().is_none() {
+                return judged;
+            }
+            wanted.for_each(|(count, member)| member.cover.recorded(count));
+            if judged.iter().all(|stop| !matches!(stop, Some(Stop::Wait(_)))) {
+                return judged;
+            }
+        }
     }
 
     /// One object leaves one member, of ten that it is in; asked until it is judged.
@@ -261,15 +272,29 @@ fn a_restart_does_not_open_the_gate() {
     assert_eq!(after.id("c"), id, "the same deletions have the same id");
     let mut empty = World { closed: true, ..World::new(60) };
     let member: Arc<str> = "c".into();
-    empty.book.member(&member, "u", true);
+    empty.book.member(&member, "u", Before::Closed);
     assert!(empty.shown("c").is_none() && empty.book.members["c"].closed, "nobody has been asked yet");
+}
+
+#[test]
+fn what_was_held_for_a_reason_of_its_own_closes_nothing_after_a_restart() {
+    let mut world = World::new(60);
+    let last = world.ask("only", &["c"], &Cause::Unplaced(Remaining::Nothing), 1, "").pop().unwrap();
+    assert!(matches!(last, Some(Stop::Held(Held::LastHealthyCopy { .. }))), "{last:?}");
+    let News::Flag(condition) = news("c", "ns", world.book.members.get_mut("c").unwrap()).unwrap() else { panic!() };
+    assert_eq!(before(Some(&condition)), Before::Held);
+    let mut after = Book::default();
+    let member = after.member(&"c".into(), "u", Before::Held);
+    assert!(!member.closed && news("c", "ns", member).is_none(), "the condition stands until somebody was asked");
+    member.unconfirmed = false;
+    assert_eq!(news("c", "ns", member), Some(News::Unflag));
 }
 
 #[test]
 fn a_member_that_is_joined_anew_begins_anew() {
     let mut world = World { closed: true, ..World::new(60) };
     assert_eq!(world.leave("o", "c"), Some(Held::TooMany));
-    world.book.member(&"c".into(), "other", false);
+    world.book.member(&"c".into(), "other", Before::Nothing);
     assert!(!world.book.members["c"].closed);
 }
 
@@ -283,7 +308,7 @@ fn the_memory_of_what_left_is_bounded() {
     // a thousand members with a day behind them
     for i in 0..1000 {
         let name: Arc<str> = format!("c{i}").into();
-        let member = world.book.member(&name, "u", false);
+        let member = world.book.member(&name, "u", Before::Nothing);
         (0..1000).for_each(|minute| member.day.add(START + minute * 60_000));
         assert!(member.day.to_text().len() < 600);
     }

@@ -25,11 +25,17 @@ impl Window {
 
     /// Counts one at a time in milliseconds. A clock that was set back counts into the latest slice.
     pub fn add(&mut self, now: i64) {
+        self.add_many(1, now);
+    }
+
+    /// Counts so many.
+    pub fn add_many(&mut self, count: usize, now: i64) {
+        let more = u32::try_from(count).unwrap_or(u32::MAX);
         self.prune(now);
         let start = now - now.rem_euclid(self.span / SLICES);
         match self.slices.last_mut() {
-            Some((at, count)) if *at >= start => *count = count.saturating_add(1),
-            _ => self.slices.push((start, 1)),
+            Some((at, count)) if *at >= start => *count = count.saturating_add(more),
+            _ => self.slices.push((start, more)),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use comity_core::json;
+use comity_api_kubefed::keys::ALLOW_DELETIONS;
+use comity_core::{condition, json, object};
 use comity_lane::{DeleteOptions, PatchKind};
 use comity_testkit::Fault;
 use http::Method;
@@ -73,7 +74,7 @@ impl Sim {
             wish.overrides.clear();
             wish.text = "dg==".to_owned();
         }
-        if self.hub.get(&id.owners(), NAMESPACE, &id.name).is_some_and(|o| comity_core::object::is_deleting(&o)) {
+        if self.hub.get(&id.owners(), NAMESPACE, &id.name).is_some_and(|o| object::is_deleting(&o)) {
             return self.tell(format!("{id:?} is still going"));
         }
         self.tell(format!("apply {id:?} {wish:?}"));
@@ -204,6 +205,34 @@ impl Sim {
             }
         }
         self.note();
-        tokio::time::sleep(Duration::from_secs(1200)).await;
+        // what the guard holds is meant, and letting some go may show others
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            self.let_go().await;
+        }
+        tokio::time::sleep(Duration::from_secs(300)).await;
+    }
+
+    /// An administrator lets go what is held.
+    async fn let_go(&mut self) {
+        let word = |text: &str| text.rsplit_once(&format!("{ALLOW_DELETIONS}=")).map(|(_, id)| id.to_owned());
+        let mut words = Vec::new();
+        for id in ids() {
+            let owner = self.hub.get(&id.owners(), NAMESPACE, &id.name).unwrap_or_default();
+            let held = object::items_at(&owner, &["status", "clusters"]).iter().filter(|e| e["status"] == "DeletionHeld");
+            let said = held.filter_map(|e| word(object::str_at(e, &["message"]))).next();
+            words.extend(said.map(|said| (id.owners(), NAMESPACE, id.name.clone(), said)));
+        }
+        let clusters = gvr("core.kubefed.io", "kubefedclusters");
+        for name in self.clusters() {
+            let cluster = self.hub.get(&clusters, SYSTEM, &name).unwrap_or_default();
+            let held = condition::find(&cluster, "DeletionsHeld").and_then(|c| word(object::str_at(c, &["message"])));
+            words.extend(held.map(|said| (clusters.clone(), SYSTEM, name.clone(), said)));
+        }
+        for (gvr, namespace, name, said) in words {
+            self.tell(format!("{name}: deletions {said} are meant"));
+            let body = json!({"metadata": {"annotations": {ALLOW_DELETIONS: said}}});
+            self.client.patch(&gvr, namespace, &name, None, PatchKind::Merge, &body, "administrator", false).await.unwrap();
+        }
     }
 }

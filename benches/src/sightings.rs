@@ -16,21 +16,21 @@ type Wanted = Box<dyn FnMut(&Value) -> bool + Send>;
 type Waiting = Arc<Mutex<HashMap<String, (Wanted, oneshot::Sender<Instant>)>>>;
 
 /// One watch of one kind in one namespace of one cluster.
-pub(crate) struct Sightings {
+pub struct Sightings {
     what: String,
     waiting: Waiting,
     _cache: Cache,
 }
 
 /// A state that will be seen.
-pub(crate) struct Sighting {
+pub struct Sighting {
     what: String,
     seen: oneshot::Receiver<Instant>,
 }
 
 impl Sightings {
     /// Watches, from a moment on that has passed when this returns.
-    pub(crate) async fn start(cluster: &str, client: ClusterClient, gvr: GroupVersionResource, namespace: &str) -> anyhow::Result<Self> {
+    pub async fn start(cluster: &str, client: ClusterClient, gvr: GroupVersionResource, namespace: &str) -> anyhow::Result<Self> {
         let what = format!("{} of {cluster}", gvr.resource);
         let waiting = Waiting::default();
         let shared = waiting.clone();
@@ -54,7 +54,7 @@ impl Sightings {
     }
 
     /// Begins to wait for a state of an object.
-    pub(crate) fn expect(&self, name: &str, wanted: impl FnMut(&Value) -> bool + Send + 'static) -> Sighting {
+    pub fn expect(&self, name: &str, wanted: impl FnMut(&Value) -> bool + Send + 'static) -> Sighting {
         let (sender, seen) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), (Box::new(wanted), sender));
         Sighting { what: format!("{name} in the {}", self.what), seen }
@@ -63,7 +63,7 @@ impl Sightings {
 
 impl Sighting {
     /// When the watch showed it.
-    pub(crate) async fn seen(self) -> anyhow::Result<Instant> {
+    pub async fn seen(self) -> anyhow::Result<Instant> {
         let what = self.what;
         let seen = tokio::time::timeout(PATIENCE, self.seen).await.with_context(|| format!("{what}: not as wanted after {PATIENCE:?}"))?;
         seen.with_context(|| format!("{what}: the watch ended"))
