@@ -141,3 +141,38 @@ async fn a_copy_that_kubefed_made_is_taken_over_with_its_fields() {
     let taken = copies.object("the takeover", "shop", "old", |o| o["data"] == json!({"k": "v"})).await;
     assert_eq!(object::uid(&taken), object::uid(&made));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_of_what_is_only_read_is_shown_and_looked_at_again_and_nothing_of_it_is_touched() {
+    let world = World::embedded(1).await;
+    in_place(&world).await;
+    let (hub, member, deployments) = (&world.hub, &world.members[0], gvr("apps", "deployments"));
+    let seen = world.watch(hub, gvr("types.kubefed.io", "federateddeployments"));
+    let pods = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = |replicas: i64| json!({"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": pods});
+    let theirs = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec(3)});
+    member.create(&deployments, "shop", &theirs, "kubectl-create").await.unwrap();
+    let tell = async |ready: i64| {
+        let status = json!({"status": {"replicas": 3, "readyReplicas": ready, "availableReplicas": ready}});
+        let kind = PatchKind::Merge;
+        member.patch(&deployments, "shop", "web", Some("status"), kind, &status, "deployment-controller", false).await.unwrap()
+    };
+    tell(1).await;
+    let owner = json!({
+        "apiVersion": "types.kubefed.io/v1beta1", "kind": "FederatedDeployment",
+        "metadata": {"name": "web", "namespace": "shop", "annotations": {"comity.dev/adopt": "ReadOnly"}},
+        "spec": {"template": {"spec": spec(5)}, "placement": {"clusterSelector": {}}},
+    });
+    apply(hub, &owner).await;
+    let shows = |o: &Value, ready: i64| {
+        let entry = object::items_at(o, &["status", "clusters"]).first();
+        entry.is_some_and(|e| e["reason"] == "ReadOnly" && e["remoteStatus"]["readyReplicas"] == ready)
+    };
+    seen.object("its status", "shop", "web", |o| shows(o, 1)).await;
+    let before = tell(3).await;
+    seen.object("its later status", "shop", "web", |o| shows(o, 3)).await;
+    let options = comity_lane::DeleteOptions::default();
+    hub.delete(&gvr("types.kubefed.io", "federateddeployments"), "shop", "web", &options).await.unwrap();
+    seen.gone("the owner", "shop", "web").await;
+    assert_eq!(member.get(&deployments, "shop", "web").await.unwrap(), Some(before), "not a byte");
+}
