@@ -229,6 +229,11 @@ impl Lane {
         }
     }
 
+    /// Applies that wait for others.
+    pub fn waiting(&self) -> usize {
+        self.inner.state.lock().waiting()
+    }
+
     /// Jobs that wait, for room too, or run.
     pub fn pending(&self) -> usize {
         self.inner.state.lock().pending()

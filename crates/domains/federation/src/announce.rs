@@ -16,6 +16,8 @@ pub(crate) fn moment(clusters: usize) -> Duration {
     crate::domain::gather_for(clusters)
 }
 
+/// So often the outcomes are waited for again while more of them come: a fleet that has much to do tells an object's once.
+const AGAIN: usize = 8;
 /// So many clusters are named.
 const NAMED: usize = 20;
 
@@ -27,6 +29,8 @@ struct Waiting {
     running: Arc<Running>,
     object: Arc<Value>,
     outcomes: Outcomes,
+    /// Something came since the last look.
+    fresh: bool,
 }
 
 /// Clusters by reason and text without the cluster.
@@ -48,10 +52,22 @@ impl Announcements {
             running: running.clone(),
             object: object.clone(),
             outcomes: Outcomes::new(),
+            fresh: false,
         });
+        waiting.fresh = !first;
         waiting.object = object.clone();
         waiting.outcomes.entry(outcome).or_default().push(cluster.clone());
         first
+    }
+
+    /// Waits until an object's outcomes are together.
+    pub(crate) async fn gather(&self, key: &Key, moment: Duration) {
+        for _ in 0..AGAIN {
+            tokio::time::sleep(moment).await;
+            if !self.0.lock().get_mut(key).is_some_and(|waiting| std::mem::take(&mut waiting.fresh)) {
+                return;
+            }
+        }
     }
 
     /// Tells what was taken in for an object.

@@ -71,7 +71,7 @@ pub struct Federation {
     written: Mutex<HashMap<Key, (Instant, u64)>>,
     /// Objects whose status waits for a member that has not been read yet, and since when.
     unread: Mutex<HashMap<Key, Instant>>,
-    announcements: Announcements,
+    announcements: Arc<Announcements>,
 }
 
 impl Federation {
@@ -89,7 +89,7 @@ impl Federation {
             types: RwLock::default(),
             written: Mutex::default(),
             unread: Mutex::default(),
-            announcements: Announcements::default(),
+            announcements: Arc::default(),
         }
     }
 
@@ -166,8 +166,9 @@ impl Federation {
                     let federation = Arc::downgrade(self);
                     let moment = announce::moment(running.owners.spread(namespace, name));
                     tokio::spawn(async move {
-                        tokio::time::sleep(moment).await;
-                        federation.upgrade().into_iter().for_each(|f| f.announcements.tell(&key));
+                        let Some(announcements) = federation.upgrade().map(|f| f.announcements.clone()) else { return };
+                        announcements.gather(&key, moment).await;
+                        announcements.tell(&key);
                     });
                 }
             }
@@ -194,6 +195,13 @@ impl Federation {
         }
         sooner(wake, rest);
         true
+    }
+
+    /// What the writes that are under way have to wait for others in their lanes, where that is least.
+    fn crowd(&self, plan: &Plan) -> Duration {
+        let pending = plan.verdicts.iter().filter(|(_, verdict)| verdict.pending.is_some());
+        let waiting = pending.filter_map(|(cluster, _)| Some(self.fleet.member(cluster)?.lane.waiting())).min().unwrap_or(0);
+        EACH_BEFORE.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX)).min(CAUGHT_UP / 2)
     }
 
     /// Writes the finalizers that a plan asks for; the hub's answer if there was something to write.
@@ -272,8 +280,9 @@ impl Federation {
             let _ = tokio::time::timeout(CAUGHT_UP, reached).await;
         }
         let user = plan::urgency(seen) == comity_lane::Urgency::User;
+        let gather = gather_for(seen.members.len()) + self.crowd(&plan);
         let unread = self.waits_for_unread(key, &plan, user, wake);
-        if !settling(&plan, user, seen.members.len(), wake) && !unread && !going {
+        if !settling(&plan, user, gather, wake) && !unread && !going {
             let status = status::report(seen, &plan, &rfc3339(Timestamp::now()));
             let under_way = seen.members.len() > FEW && plan.verdicts.values().any(|v| v.pending.is_some());
             self.report(running, key, seen, status, under_way, wake).await?;
@@ -359,12 +368,15 @@ pub(crate) fn gather_for(clusters: usize) -> Duration {
     GATHER + GATHER_EACH.saturating_mul(beyond).min(CAUGHT_UP / 2)
 }
 
+/// How long a write takes in a lane where others wait before it; a guess.
+const EACH_BEFORE: Duration = Duration::from_millis(1);
+
 /// Whether the status has to wait for writes that are about to end, and how long at most.
 ///
 /// Nobody waits for news of an object that nobody has changed: what was told of it stays for longer, so that a restart
 /// on a busy machine does not tell every object as pending and then as it was.
-fn settling(plan: &Plan, user: bool, clusters: usize, wake: &mut Option<Duration>) -> bool {
-    let patience = if user { gather_for(clusters) } else { CAUGHT_UP };
+fn settling(plan: &Plan, user: bool, gather: Duration, wake: &mut Option<Duration>) -> bool {
+    let patience = if user { gather } else { CAUGHT_UP };
     let youngest = plan.verdicts.values().filter(|v| !v.unread).filter_map(|v| v.pending).filter(|since| *since < patience).min();
     match youngest {
         Some(since) => {

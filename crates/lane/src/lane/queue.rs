@@ -385,6 +385,10 @@ impl State {
         });
     }
 
+    pub fn waiting(&self) -> usize {
+        self.waiting.iter().sum::<usize>() + self.outside.iter().map(VecDeque::len).sum::<usize>()
+    }
+
     pub fn pending(&self) -> usize {
         self.running + self.slots.values().filter(|slot| slot.waiting.is_some() || slot.outside.is_some()).count()
     }
