@@ -6,7 +6,7 @@ use comity_core::{
     Value,
     object::{at, str_at},
 };
-use comity_store::{Extractor, Facts};
+use comity_store::{Extractor, Facts, Fields};
 
 use crate::registry::Resource;
 
@@ -126,7 +126,6 @@ pub fn extractor() -> Extractor {
         if fields.is_empty() {
             return Facts::of_metadata(object);
         }
-        let values = fields.iter().map(|field| (Arc::from(*field), Arc::from(value(&key.resource, object, field).as_str())));
-        Facts::of_metadata(object).with_fields(values)
+        Facts::of_metadata(object).with_fields(Fields::of(fields, |field| value(&key.resource, object, field)))
     })
 }

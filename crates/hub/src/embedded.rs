@@ -93,6 +93,7 @@ impl Embedded {
             options.ballast = BALLAST;
         }
         options.extractor = fields::extractor();
+        options.seldom_read = vec!["events".into()];
         // Opening replays the log: that is work for a blocking thread.
         let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
         let store =

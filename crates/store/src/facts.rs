@@ -18,8 +18,33 @@ pub struct Facts {
     pub labels: Box<[(Arc<str>, Arc<str>)]>,
     /// The uids of the owner references.
     pub owners: Box<[Arc<str>]>,
-    /// Selectable fields beyond name and namespace, as path and value.
-    pub fields: Box<[(Arc<str>, Arc<str>)]>,
+    /// Selectable fields beyond name and namespace.
+    pub fields: Fields,
+}
+
+/// Paths and their values. Most values are of one object alone, so they are one text instead of many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    paths: &'static [&'static str],
+    /// In the order of the paths, each with a zero byte behind it.
+    values: Box<str>,
+}
+
+impl Fields {
+    /// The value of each path.
+    pub fn of(paths: &'static [&'static str], value: impl Fn(&str) -> String) -> Fields {
+        let mut values = String::new();
+        for path in paths {
+            values.push_str(&value(path).replace('\0', "\u{fffd}"));
+            values.push('\0');
+        }
+        Fields { paths, values: values.into() }
+    }
+
+    fn get(&self, path: &str) -> Option<&str> {
+        let at = self.paths.iter().position(|known| *known == path)?;
+        self.values.split('\0').nth(at)
+    }
 }
 
 impl Facts {
@@ -37,7 +62,7 @@ impl Facts {
             .filter(|uid| !uid.is_empty())
             .map(Arc::from)
             .collect();
-        Facts { uid: object::uid(value).into(), labels: labels.into(), owners, fields: Box::default() }
+        Facts { uid: object::uid(value).into(), labels: labels.into(), owners, fields: Fields::default() }
     }
 
     /// The facts of a later state of the same object: what has not changed is shared.
@@ -52,9 +77,8 @@ impl Facts {
     }
 
     /// The same facts with selectable fields.
-    pub fn with_fields(mut self, fields: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Facts {
-        self.fields = fields.into_iter().collect();
-        self
+    pub fn with_fields(self, fields: Fields) -> Facts {
+        Facts { fields, ..self }
     }
 
     /// A label's value.
@@ -65,7 +89,7 @@ impl Facts {
 
     /// A selectable field's value.
     pub fn field(&self, path: &str) -> Option<&str> {
-        self.fields.iter().find(|(name, _)| name.as_ref() == path).map(|(_, value)| value.as_ref())
+        self.fields.get(path)
     }
 }
 
@@ -80,11 +104,14 @@ mod tests {
         let facts = Facts::of_metadata(&json!({"metadata": {
             "uid": "u", "labels": {"b": "2", "a": "1"}, "ownerReferences": [{"uid": "o"}, {"name": "no uid"}]
         }}))
-        .with_fields([("spec.nodeName".into(), "n1".into())]);
+        .with_fields(Fields::of(&["spec.hostName", "spec.nodeName"], |path| {
+            if path == "spec.nodeName" { "n1".into() } else { "\0".into() }
+        }));
         assert_eq!(&*facts.uid, "u");
         assert_eq!((facts.label("a"), facts.label("b"), facts.label("c")), (Some("1"), Some("2"), None));
         assert_eq!(facts.owners.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["o"]);
         assert_eq!((facts.field("spec.nodeName"), facts.field("spec.x")), (Some("n1"), None));
+        assert_eq!(facts.field("spec.hostName"), Some("\u{fffd}"));
     }
 
     #[test]

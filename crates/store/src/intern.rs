@@ -26,7 +26,7 @@ impl Interner {
         let mut strings = self.strings.lock();
         strings.share(&mut key.resource);
         strings.share(&mut key.namespace);
-        for (name, value) in facts.labels.iter_mut().chain(facts.fields.iter_mut()) {
+        for (name, value) in facts.labels.iter_mut() {
             strings.share(name);
             strings.share(value);
         }

@@ -41,7 +41,7 @@ pub use body::{Body, Parts};
 pub use cursor::Cursor;
 pub use entry::{Entry, Event, EventKind};
 pub use error::{ListError, OpenError, TooOld, WatchError, WriteError};
-pub use facts::{Extractor, Facts};
+pub use facts::{Extractor, Facts, Fields};
 pub use history::HistoryLimits;
 pub use identity::{Identity, identify};
 pub use key::Key;

@@ -137,7 +137,7 @@ impl Loader<'_> {
     fn replay(&self, options: &Options) -> Result<Replayed, OpenError> {
         let compacted = self.disk.meta_number("compact_rev")?;
         let compacted = compacted.ok_or_else(|| self.disk.damaged("meta compact_rev", "it is missing"))?;
-        let state = State::new(compacted, compacted, options.history);
+        let state = State::new(compacted, compacted, options.history).with_seldom_read(&options.seldom_read);
         for guard in self.disk.objects.iter() {
             let (key, value) = guard.into_inner().map_err(|error| self.disk.engine(error))?;
             let damaged =
@@ -147,6 +147,7 @@ impl Loader<'_> {
             let body = object.body.open(self.disk.sealer.as_deref(), &place, object.rev).map_err(damaged)?;
             state.restore(Arc::new(self.entry(place, object.rev, object.create_rev, body, None)?));
         }
+        state.pack_seldom_read();
         let mut log_bytes = 0;
         for guard in self.disk.log.range((compacted + 1).to_be_bytes()..) {
             let (key, value) = guard.into_inner().map_err(|error| self.disk.engine(error))?;

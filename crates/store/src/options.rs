@@ -32,6 +32,8 @@ pub struct Options {
     pub extractor: Extractor,
     /// How much history watchers and lists at a revision can use.
     pub history: HistoryLimits,
+    /// Resources whose objects are many and seldom read: they are kept compressed a moment after they were written.
+    pub seldom_read: Vec<Arc<str>>,
     /// The bytes of log, and of objects, that are kept in memory before they are written to files of their own.
     pub memtable: u64,
     /// How often the high-water file is written, the free space is looked at and the log is compacted while there are
@@ -59,6 +61,7 @@ impl Options {
             sync: false,
             extractor: Arc::new(|_, object| Facts::of_metadata(object)),
             history: HistoryLimits::default(),
+            seldom_read: Vec::new(),
             memtable: 8 << 20,
             upkeep: Duration::from_secs(1),
             space: Arc::new(Space::of),

@@ -31,6 +31,19 @@ impl State {
         }
         *packed = to;
     }
+
+    /// Compresses the present states of resources that are seldom read.
+    pub fn pack_seldom_read(&self) {
+        for cell in self.cells().iter().filter(|cell| cell.seldom_read) {
+            let mut table = cell.table.write();
+            let mut chunk = Chunk { cell, entries: HashMap::new(), news: HashMap::new() };
+            for entry in table.entries.values_mut() {
+                if let Some(packed) = chunk.packed(entry, None) {
+                    *entry = packed;
+                }
+            }
+        }
+    }
 }
 
 struct Chunk<'a> {
@@ -51,8 +64,12 @@ impl Chunk<'_> {
     /// Returns the new weights of events.
     fn pack(mut self, events: &[Arc<Event>]) -> Vec<(u64, usize)> {
         for event in events {
+            if self.cell.seldom_read && event.kind == EventKind::Put {
+                let earlier = event.previous.as_ref().and_then(|previous| self.form(previous));
+                self.news.entry(event.rev).or_default().entry = self.packed(&event.entry, earlier);
+            }
             let Some(previous) = &event.previous else { continue };
-            let Some(before) = self.packed(previous) else { continue };
+            let Some(before) = self.packed(previous, self.earlier(previous.rev)) else { continue };
             if event.kind == EventKind::Delete && event.entry.body.shares_with(&previous.body) {
                 let last = Entry { body: before.body.clone(), ..Entry::clone(&event.entry) };
                 self.news.entry(event.rev).or_default().entry = Some(Arc::new(last));
@@ -61,13 +78,22 @@ impl Chunk<'_> {
             self.news.entry(event.rev).or_default().previous = Some(before);
         }
         let mut table = self.cell.table.write();
+        if self.cell.seldom_read {
+            for entry in self.entries.values() {
+                if let Some(present) = table.entries.get_mut(&entry.key.place()).filter(|present| present.rev == entry.rev) {
+                    *present = entry.clone();
+                }
+            }
+        }
         let news = self.news.into_iter();
         news.filter_map(|(rev, news)| Some((rev, table.ring.replace(rev, news.previous, news.entry)?))).collect()
     }
 
-    fn packed(&mut self, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
+    fn packed(&mut self, entry: &Arc<Entry>, earlier: Option<Arc<Packed>>) -> Option<Arc<Entry>> {
+        if let Some(known) = self.entries.get(&entry.rev) {
+            return Some(known.clone());
+        }
         let (bytes, split) = entry.body.plain()?;
-        let earlier = self.earlier(entry.rev);
         let packed = pack(bytes, earlier.as_ref(), &mut self.cell.dictionary.lock())?;
         let entry = Arc::new(Entry { body: crate::body::Body::packed(packed, split), ..Entry::clone(entry) });
         self.entries.insert(entry.rev, entry.clone());
@@ -77,7 +103,11 @@ impl Chunk<'_> {
     /// The state that was replaced by the one of a revision, compressed.
     fn earlier(&self, rev: u64) -> Option<Arc<Packed>> {
         let before = self.cell.table.read().ring.at(rev)?.previous.clone()?;
-        self.entries.get(&before.rev).unwrap_or(&before).body.as_packed().cloned()
+        self.form(&before)
+    }
+
+    fn form(&self, entry: &Arc<Entry>) -> Option<Arc<Packed>> {
+        self.entries.get(&entry.rev).unwrap_or(entry).body.as_packed().cloned()
     }
 }
 
@@ -143,5 +173,26 @@ mod tests {
         assert_eq!(ring(rev - 2).values().flatten().map(|entry| entry.object()["step"].clone()).collect::<Vec<_>>(), [9, 9]);
         state.history.lock().trim(Instant::now() + std::time::Duration::from_secs(400));
         assert_eq!(state.history.lock().bytes(), 0, "weights of compressed events are taken off as they were put on");
+    }
+
+    #[test]
+    fn what_is_seldom_read_is_compressed_in_the_present_too_and_reads_as_before() {
+        let state = State::new(1, 1, HistoryLimits::default()).with_seldom_read(&["pods".into()]);
+        for step in 0..3 {
+            (0..20).for_each(|name| write(&state, name, Some(step)));
+            state.pack_history();
+        }
+        write(&state, 3, None);
+        let before = told(&state);
+        state.pack_history();
+        state.pack_seldom_read();
+        assert_eq!(told(&state), before);
+        let present = state.get(&Key::new("pods", "a", "n7")).unwrap();
+        assert!(present.body.as_packed().is_some());
+        let mut object = object(7, 2);
+        comity_core::object::set(&mut object, &["metadata", "resourceVersion"], present.rev.to_string().into());
+        assert_eq!(present.object(), object);
+        assert_eq!(present.body, Body::of(&object).unwrap(), "a write that changes nothing is still recognised");
+        assert!(state.get(&Key::new("pods", "a", "n3")).is_none());
     }
 }

@@ -19,6 +19,8 @@ use crate::ring::Ring;
 pub(crate) struct Cell {
     pub name: Arc<str>,
     pub table: RwLock<Table>,
+    /// Its present states are compressed too.
+    pub seldom_read: bool,
     /// An object that looks like the others: earlier states are compressed against it.
     pub dictionary: Mutex<Option<Arc<[u8]>>>,
     /// The resource's last revision; wakes its watchers.
@@ -40,6 +42,7 @@ pub(crate) struct State {
     pub history: Mutex<History>,
     /// The revision up to which earlier states are compressed.
     pub packed: Mutex<u64>,
+    seldom_read: Vec<Arc<str>>,
     /// Where the history of every resource begins.
     start: u64,
     failed: OnceLock<Arc<str>>,
@@ -55,10 +58,16 @@ impl State {
             advanced: watch::Sender::new(revision),
             history: Mutex::new(History::new(limits, floor)),
             packed: Mutex::new(floor),
+            seldom_read: Vec::new(),
             start: floor,
             failed: OnceLock::new(),
             closed: watch::Sender::new(false),
         }
+    }
+
+    /// Keeps these resources' present states compressed, too.
+    pub fn with_seldom_read(self, resources: &[Arc<str>]) -> State {
+        State { seldom_read: resources.to_vec(), ..self }
     }
 
     pub fn revision(&self) -> u64 {
@@ -93,6 +102,7 @@ impl State {
             Arc::new(Cell {
                 name: resource.clone(),
                 table: RwLock::new(table),
+                seldom_read: self.seldom_read.contains(resource),
                 dictionary: Mutex::default(),
                 changed: watch::Sender::new(self.start),
             })

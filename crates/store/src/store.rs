@@ -98,7 +98,7 @@ impl Store {
     pub fn open(options: Options) -> Result<Store, OpenError> {
         let interner = Interner::default();
         let BackendKind::Fjall(directory) = &options.backend else {
-            let state = Arc::new(State::new(FIRST, FIRST, options.history));
+            let state = Arc::new(State::new(FIRST, FIRST, options.history).with_seldom_read(&options.seldom_read));
             let committer =
                 Committer { state: state.clone(), backend: Box::new(Mem), on_fatal: options.on_fatal, alarm: None, reserve: None };
             let writer = Writer::Inline(Mutex::new(committer));
