@@ -185,19 +185,23 @@ pub(crate) async fn restart(setting: Setting, objects: usize) -> anyhow::Result<
 }
 
 /// Where the memory is.
-pub(crate) async fn memory(setting: Setting, objects: usize) -> anyhow::Result<()> {
+pub(crate) async fn memory(setting: Setting, objects: usize, rest: Duration) -> anyhow::Result<()> {
     let mut fleet = Fleet::start(&setting).await?;
-    let mut table = Table::new("the hub's resident memory", &["when", "memory", "per object", "per copy"]);
-    let joined = fleet.hub.resident();
-    table.row(["joined, nothing federated".into(), bytes(joined), String::new(), String::new()]);
-    fleet.write("federatedconfigmaps", objects, |number| config_map(&name("map", number), To::None)).await?;
-    settled(&fleet).await?;
-    let nowhere = fleet.hub.resident();
-    let per_object = nowhere.saturating_sub(joined) / objects as u64;
-    table.row([format!("{objects} objects, placed nowhere"), bytes(nowhere), bytes(per_object), String::new()]);
     let copies = objects * setting.members;
+    let heads = ["when", "the hub's memory", "per object", "per copy, above the same objects placed nowhere", "writes of the hub so far"];
+    let mut table = Table::new("the hub's resident memory", &heads);
+    let per = |now: u64, of: u64, count: usize| bytes(now.saturating_sub(of) / count as u64);
+    let none = String::new;
+    let joined = fleet.hub.resident();
+    table.row(["joined, nothing federated".into(), bytes(joined), none(), none(), versions(&fleet).await?.to_string()]);
+    fleet.write("federatedconfigmaps", objects, |number| config_map(&name("map", number), To::None)).await?;
+    idle(&fleet).await?;
+    let nowhere = fleet.hub.resident();
+    let what = format!("{objects} objects, placed nowhere");
+    table.row([what, bytes(nowhere), per(nowhere, joined, objects), none(), versions(&fleet).await?.to_string()]);
     let seen = fleet.members.count("configmaps", |_| true, |_| true)?;
     let client = fleet.client.clone();
+    let begin = Instant::now();
     share(objects, setting.writers, move |number| {
         let client = client.clone();
         async move {
@@ -209,29 +213,32 @@ pub(crate) async fn memory(setting: Setting, objects: usize) -> anyhow::Result<(
         }
     })
     .await?;
-    seen.reach(copies, PATIENCE).await?;
-    settled(&fleet).await?;
-    let placed = fleet.hub.resident();
-    let per = |now: u64, of: u64, count: usize| bytes(now.saturating_sub(of) / count as u64);
-    table.row([
-        format!("placed in {} members", setting.members),
-        bytes(placed),
-        per(placed, joined, objects),
-        per(placed, nowhere, copies),
-    ]);
-    fleet.hub.stop()?;
-    let alone = alone(&fleet.hub.store())?;
+    let took = seen.reach(copies, PATIENCE).await?.duration_since(begin);
+    idle(&fleet).await?;
+    let row = async |fleet: &Fleet, what: String| {
+        let now = fleet.hub.resident();
+        Ok::<_, anyhow::Error>([what, bytes(now), per(now, joined, objects), per(now, nowhere, copies), versions(fleet).await?.to_string()])
+    };
+    table.row(row(&fleet, format!("placed in {} members ({} until the last copy)", setting.members, time(took))).await?);
+    if !rest.is_zero() {
+        tokio::time::sleep(rest).await;
+        table.row(row(&fleet, format!("{} later", time(rest))).await?);
+    }
+    fleet.hub.kill()?;
     fleet.hub.start_again()?;
     fleet.client = fleet.hub.client().await?;
     let edited = fleet.members.count("configmaps", |_| true, |text| text.contains("edited"))?;
     let edit = json!({"spec": {"template": {"data": {"text": "edited"}}}});
     fleet.client.patch(&federated("federatedconfigmaps"), NAMESPACE, "first", None, PatchKind::Merge, &edit, MANAGER, false).await?;
     edited.reach(setting.members, PATIENCE).await?;
-    settled(&fleet).await?;
+    idle(&fleet).await?;
     let again = fleet.hub.resident();
-    table.row(["after a restart".into(), bytes(again), per(again, joined, objects), String::new()]);
-    table.row(["the API server alone over the same store".into(), bytes(alone), String::new(), String::new()]);
-    table.row(["so the controllers after a restart".into(), bytes(again.saturating_sub(alone)), String::new(), per(again, alone, copies)]);
+    table.row(row(&fleet, "after kill -9 and a restart, every copy compared".into()).await?);
+    fleet.hub.stop()?;
+    let alone = alone(&fleet.hub.store())?;
+    table.row(["of that the API server, alone over the same store".into(), bytes(alone), per(alone, 0, objects), none(), none()]);
+    let controllers = again.saturating_sub(alone);
+    table.row(["and the controllers, by subtraction".into(), bytes(controllers), none(), per(controllers, 0, copies), none()]);
     table.print();
     Ok(())
 }
@@ -319,6 +326,19 @@ async fn settled(fleet: &Fleet) -> anyhow::Result<()> {
             return Ok(());
         }
         last = now;
+    }
+}
+
+/// Waits until the hub writes nothing and computes next to nothing: after a start it compares copies without writing.
+async fn idle(fleet: &Fleet) -> anyhow::Result<()> {
+    const LITTLE: Duration = Duration::from_millis(100);
+    loop {
+        settled(fleet).await?;
+        let before = fleet.hub.processor_time();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if fleet.hub.processor_time().saturating_sub(before) < LITTLE {
+            return Ok(());
+        }
     }
 }
 

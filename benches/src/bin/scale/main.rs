@@ -63,6 +63,9 @@ enum Case {
         /// Members.
         #[arg(long, default_value_t = 5)]
         members: usize,
+        /// Seconds of rest before the restart, after which the memory is looked at again; the watch history lasts 300.
+        #[arg(long, default_value_t = 0)]
+        rest: u64,
     },
     /// Many members: each object in three of them, then some objects in all, then one change of one object in all
     Many {
@@ -113,7 +116,7 @@ fn main() -> anyhow::Result<()> {
         match arguments.case {
             Case::FanOut { objects, members } => cases::fan_out(setting(members), objects).await,
             Case::Restart { objects, members } => cases::restart(setting(members), objects).await,
-            Case::Memory { objects, members } => cases::memory(setting(members), objects).await,
+            Case::Memory { objects, members, rest } => cases::memory(setting(members), objects, std::time::Duration::from_secs(rest)).await,
             Case::Many { members, few, all } => cases::many(setting(members), few, all).await,
             Case::Isolation { members, samples, pace } => isolation::run(setting(members), samples, Duration::from_millis(pace)).await,
             Case::Serve { .. } => Ok(()),
