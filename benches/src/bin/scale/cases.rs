@@ -44,7 +44,8 @@ impl Fleet {
         let before = resident().unwrap_or(0);
         let members = Members::start(setting.members).await?;
         let each = resident().unwrap_or(0).saturating_sub(before) / setting.members.max(1) as u64;
-        let client = hub.client().await?;
+        // how long a write takes is what is measured
+        let client = hub.client().await?.with_timeout(PATIENCE);
         let begin = Instant::now();
         hub::join(&client, members.all()).await?;
         note(&format!(

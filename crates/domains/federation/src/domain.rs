@@ -272,7 +272,9 @@ impl Federation {
     ) -> Result<(), String> {
         let going = object::is_deleting(&seen.object) && plan.finalizers.is_some();
         let written = self.write_finalizers(running, seen, &mut plan).await?;
+        breathe(seen).await;
         self.submit(running, seen, &mut plan);
+        breathe(seen).await;
         self.warn(running, seen, &mut plan).await;
         if let Some(answer) = written {
             // the next round must not write it again
@@ -298,6 +300,7 @@ impl Federation {
         self.exhume(key).await?;
         let seen = gather::observe(self, running, object, Cause::OwnerDeleted);
         fence::compare(self, &seen);
+        breathe(&seen).await;
         match validate::desired(&seen) {
             Ok(want) => self.carry_out(running, key, &seen, plan::plan(&seen, &want), wake).await,
             Err(problems) => {
@@ -314,6 +317,7 @@ impl Federation {
         let deleted_by = self.deleted_by(running, &object).await?;
         let seen = gather::observe(self, running, object, deleted_by);
         fence::compare(self, &seen);
+        breathe(&seen).await;
         let deletion = validate::deletion(&seen).unwrap_or_default();
         let plan = plan::removal(&seen, &deletion);
         if plan.finalizers.is_some() && !plan.deferred.is_empty() {
@@ -359,6 +363,13 @@ impl Federation {
                 Ok(())
             }
         }
+    }
+}
+
+/// Lets others go on between the steps of a round that takes long: whoever waits for the hub waits for a step, not for a round.
+async fn breathe(seen: &Observed) {
+    if seen.members.len() > FEW {
+        tokio::task::yield_now().await;
     }
 }
 
