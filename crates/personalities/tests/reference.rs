@@ -35,12 +35,22 @@ fn section(out: &mut String, mut program: Command) {
         out.push_str("\nFlags of every command:\n");
         table(out, "flag", &shared);
     }
-    for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
+    commands(out, &name, &program, shared.is_empty());
+}
+
+/// Each command, or, where it has commands of its own, those.
+fn commands(out: &mut String, name: &str, of: &Command, nothing_shared: bool) {
+    for command in of.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("{name} {}", command.get_name());
+        if command.has_subcommands() {
+            commands(out, &name, command, nothing_shared);
+            continue;
+        }
         let arguments: Vec<&Arg> = visible(command).filter(|arg| arg.is_positional()).collect();
         let flags: Vec<&Arg> = visible(command).filter(|arg| !arg.is_positional() && !arg.is_global_set()).collect();
         let words: String = arguments.iter().map(|arg| format!(" {}", placeholder(arg))).collect();
-        let tail = if flags.is_empty() && shared.is_empty() { "" } else { " [flags]" };
-        let _ = write!(out, "\n### {name} {0}\n\n{1}.\n\n`{name} {0}{words}{tail}`\n", command.get_name(), about(command));
+        let tail = if flags.is_empty() && nothing_shared { "" } else { " [flags]" };
+        let _ = write!(out, "\n### {name}\n\n{0}.\n\n`{name}{words}{tail}`\n", about(command));
         for (title, args) in [("argument", arguments), ("flag", flags)] {
             if !args.is_empty() {
                 table(out, title, &args);

@@ -53,7 +53,7 @@ fn layer(folder: &str) -> Option<Layer> {
         "crates/apiserver" | "crates/lane" | "crates/fleet" | "crates/runtime" | "crates/kubelite" => Layer::Platform,
         "crates/hub" | "crates/agent" | "crates/dashboard" | "crates/cli" | "crates/personalities" => Layer::Face,
         "crates/comity" => Layer::Binary,
-        "crates/testkit-core" | "crates/testkit-powerloss" => Layer::TestHelper,
+        "crates/testkit-core" | "crates/testkit-preload" => Layer::TestHelper,
         "crates/testkit" => Layer::TestCluster,
         "xtask" | "benches" => Layer::Tasks,
         _ if folder.starts_with("crates/api/") => Layer::Vocabulary,

@@ -5,6 +5,7 @@
 mod fleet;
 mod scenarios;
 
+mod absence;
 mod adopt;
 mod authority;
 mod bad_input;

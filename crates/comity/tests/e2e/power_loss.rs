@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use comity_testkit_powerloss::{Dice, Disk, Layer, Loss, Recording};
+use comity_testkit_preload::powerloss::{Dice, Disk, Layer, Loss, Recording};
 use serde_json::Value;
 
 use crate::fleet::{Fleet, manifest};

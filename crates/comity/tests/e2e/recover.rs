@@ -165,7 +165,7 @@ pub(crate) fn lost(fleet: &mut Fleet) {
     say(fleet, "settings", "1");
     in_sync(fleet, "settings");
     let before = has(fleet, "settings");
-    fleet.kill();
+    fleet.end();
     fleet.lose_hub();
     let members: Vec<String> = fleet.clusters().iter().map(|name| format!("--member={name}={name}-context")).collect();
     let flags: Vec<&str> = members.iter().map(String::as_str).chain(["--from-members", "--yes"]).collect();

@@ -106,6 +106,10 @@ const ONE_KIND_ONLY: &[(&str, &str)] = &[
     ("a_folder_in_use_a_taken_port_and_a_newer_format_are_clear_errors", "a real hub has no folder and no port of ours"),
     ("after_a_power_failure_everything_acknowledged_is_there_watches_resume_and_members_converge", "about the embedded store"),
     ("a_full_disk_stops_the_hub_with_the_cause_and_what_to_do_and_nothing_acknowledged_is_lost", "about the embedded store"),
+    (
+        "a_hub_that_was_off_for_thirty_days_and_for_four_hundred_returns_without_a_human",
+        "a process of ours can be shown another time of day, those of a real control plane cannot",
+    ),
     ("an_encrypted_hub_is_recovered_with_its_keys_only", "a real hub encrypts by its API server's own configuration"),
     ("a_running_clone_of_a_hub_only_reads", "instances beside one real hub take turns by its Lease; a cloned etcd is its owner's affair"),
     ("instances_beside_a_real_hub_take_turns", "an embedded hub has one process, by the lock of its folder"),

@@ -1,6 +1,6 @@
 //! A disk that fails: the process stops with the cause, and nothing acknowledged is lost.
 
-use comity_testkit_powerloss::{Dice, Disk, Loss, Operation};
+use comity_testkit_preload::powerloss::{Dice, Disk, Loss, Operation};
 
 use crate::truth::Truth;
 use crate::writer::{Bench, Ended, FAILED};

@@ -1,7 +1,7 @@
 //! Disks as a power failure at any moment could leave them.
 
 use comity_store::{Expect, Key, Options, Store};
-use comity_testkit_powerloss::{Dice, Disk, Loss};
+use comity_testkit_preload::powerloss::{Dice, Disk, Loss};
 
 use crate::truth::Truth;
 use crate::writer::{Bench, RESOURCE, name, object};
@@ -98,7 +98,7 @@ async fn goes_on(store: Store, options: impl Fn() -> Options, number: u64, seed:
     again.close().await;
 }
 
-fn short(operation: &comity_testkit_powerloss::Operation) -> String {
+fn short(operation: &comity_testkit_preload::powerloss::Operation) -> String {
     let text = format!("{operation:?}");
     text.chars().take(140).collect()
 }

@@ -1,6 +1,6 @@
 //! Real kills of a writing process, with and without the loss of what was not synced.
 
-use comity_testkit_powerloss::{Dice, Disk, Loss};
+use comity_testkit_preload::powerloss::{Dice, Disk, Loss};
 
 use crate::truth::Truth;
 use crate::writer::Bench;

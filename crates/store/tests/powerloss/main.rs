@@ -1,7 +1,7 @@
 //! What a power failure, a kill or a failing disk leaves of a store: everything acknowledged, whole, in order.
 //!
 //! A writer process runs under a layer that records its file operations. From the recording come the disks that a
-//! power failure at any moment could leave (see `comity-testkit-powerloss`); each is opened and compared with what
+//! power failure at any moment could leave (see `comity-testkit-preload`); each is opened and compared with what
 //! the writer was told. Each test prints its seed when it fails: `COMITY_SEED=… cargo test …` repeats the choices,
 //! though not the timing of the writer. `COMITY_CRASH_IMAGES` and `COMITY_KILLS` say how many there are.
 #![cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use comity_core::json;
 use comity_store::{Entry, Event, EventKind, Options, Store};
-use comity_testkit_powerloss::Recording;
+use comity_testkit_preload::powerloss::Recording;
 
 use crate::writer::{RESOURCE, name, object};
 

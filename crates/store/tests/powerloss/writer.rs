@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use comity_core::{Value, json};
 use comity_store::{EncryptionKeys, Expect, HistoryLimits, Key, Options, Store, WriteError};
-use comity_testkit_powerloss::{Layer, Recording};
+use comity_testkit_preload::powerloss::{Layer, Recording};
 use tempfile::TempDir;
 
 pub const RESOURCE: &str = "leases";

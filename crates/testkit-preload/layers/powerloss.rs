@@ -1,7 +1,7 @@
 //! The layer between a process and its C library: loaded with `LD_PRELOAD`, it records every operation on the files
 //! below one folder, with its data and in its order, and fails operations on demand.
 //!
-//! This is the one place of the repository that uses `unsafe`. There is no other way: `kill -9` leaves the page cache
+//! It uses `unsafe`, as there is no other way: `kill -9` leaves the page cache
 //! intact, so a test of power loss has to know what was written but not synced, and the storage engine has no seam of
 //! its own for that. A FUSE file system would need rights that build machines do not give. The file is compiled alone
 //! (see `build.rs`), is loaded only into child processes of tests, and no product crate depends on it.
@@ -15,6 +15,9 @@
 //! outside the folder whose writes become notes in the log), `POWERLOSS_SYNC_ERROR` (the number of the sync that fails
 //! with EIO), `POWERLOSS_FULL` (a path: while it exists, writes are cut short and then fail with ENOSPC).
 
+#[macro_use]
+mod real;
+
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_long, c_uint, c_void};
 use std::fs::File;
@@ -23,7 +26,6 @@ use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 const O_CREAT: c_int = 0o100;
@@ -51,7 +53,6 @@ const SYNC_END: u8 = 10;
 const NOTE: u8 = 11;
 
 unsafe extern "C" {
-    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn __errno_location() -> *mut c_int;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
     fn access(path: *const c_char, mode: c_int) -> c_int;
@@ -62,22 +63,6 @@ unsafe extern "C" {
 pub struct Piece {
     base: *const u8,
     length: usize,
-}
-
-/// The C library's own function of a name.
-macro_rules! real {
-    ($name:literal as $type:ty) => {{
-        static FOUND: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-        let mut found = FOUND.load(Ordering::Acquire);
-        if found.is_null() {
-            // SAFETY: the name ends with a zero byte; the handle is RTLD_NEXT.
-            found = unsafe { dlsym(-1_isize as *mut c_void, concat!($name, "\0").as_ptr().cast()) };
-            FOUND.store(found, Ordering::Release);
-        }
-        assert!(!found.is_null(), "no {}", $name);
-        // SAFETY: the C library's function of this name has this type.
-        unsafe { std::mem::transmute::<*mut c_void, $type>(found) }
-    }};
 }
 
 type Open = extern "C" fn(*const c_char, c_int, c_uint) -> c_int;

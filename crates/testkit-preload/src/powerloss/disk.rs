@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::content::{Change, Content};
-use crate::dice::Dice;
-use crate::record::Operation;
+use super::content::{Change, Content};
+use super::dice::Dice;
+use super::record::Operation;
 
 /// How much of what was not synced a failure takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
