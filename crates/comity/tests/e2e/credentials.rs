@@ -29,11 +29,16 @@ fn not_ready(fleet: &Fleet, reason: &str) -> String {
 
 /// On a fleet of which no cluster is joined.
 pub(crate) fn profile_and_token(fleet: &mut Fleet) {
+    fleet.apply(
+        "{apiVersion: core.kubefed.io/v1beta1, kind: KubeFedConfig, spec: {scope: Cluster, clusterHealthCheck: {period: 1s}}, \
+         metadata: {name: kubefed, namespace: kube-federation-system}}",
+    );
     the_profile_is_enough(fleet);
     a_revoked_token_is_named_and_replaced(fleet);
     let all: Vec<String> =
         TYPES.iter().chain(&["statefulset"]).filter(|kind| **kind != "clusterrole").map(|kind| format!("federated{kind}")).collect();
     fleet.hub(&["delete", &all.join(","), "--all", "-n", "profile", "--timeout=60s"]);
+    fleet.hub(&["delete", "kubefedconfig", "kubefed", "-n", SYSTEM]);
     fleet.join_all(false);
 }
 

@@ -14,7 +14,7 @@ use comity_testkit_core::{
     cache::tool_or_skip,
     run::run,
 };
-use comity_testkit_powerloss::Layer;
+use comity_testkit_preload::powerloss::Layer;
 
 use crate::fleet::Fleet;
 

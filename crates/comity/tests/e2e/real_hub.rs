@@ -30,6 +30,7 @@ fn webapp(fleet: &Fleet) {
 
 /// The members keep what they have, and everything goes on when the API is back.
 fn api_is_killed(fleet: &mut Fleet) {
+    fleet.spare_the_policy();
     webapp(fleet);
     fleet.kill_hub_api();
     scale(fleet, "cluster1");

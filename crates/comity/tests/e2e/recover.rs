@@ -12,7 +12,6 @@ fn say(fleet: &Fleet, name: &str, text: &str) {
     fleet.until(&format!("{name} is written"), || fleet.try_hub_with(&["apply", "-f", "-"], &object).code == 0);
 }
 
-/// A real API server that has just been started finds the parameters of policies only after a while, and refuses what they judge.
 fn delete(fleet: &Fleet, names: &[&str]) {
     let args = [&["delete", "federatedconfigmap", "-n", "kept", "--timeout=60s", "--ignore-not-found"], names].concat();
     fleet.until("the end of what was written", || fleet.try_hub_with(&args, "").code == 0);
@@ -44,6 +43,7 @@ fn condition(fleet: &Fleet, field: &str) -> String {
 
 /// The hub's store is put back as it was yesterday.
 pub(crate) fn yesterday(fleet: &mut Fleet) {
+    fleet.spare_the_policy();
     fleet.namespace("kept");
     for name in ["settings", "untouched"] {
         say(fleet, name, "1");
@@ -101,6 +101,7 @@ pub(crate) fn yesterday(fleet: &mut Fleet) {
 
 /// Only the epoch is raised: the hub's word counts everywhere.
 pub(crate) fn epoch_alone(fleet: &mut Fleet) {
+    fleet.spare_the_policy();
     fleet.namespace("kept");
     say(fleet, "settings", "1");
     in_sync(fleet, "settings");
@@ -161,6 +162,7 @@ fn lease(fleet: &Fleet) -> String {
 
 /// Nothing is left of the hub; what its members hold is enough.
 pub(crate) fn lost(fleet: &mut Fleet) {
+    fleet.spare_the_policy();
     fleet.namespace("kept");
     say(fleet, "settings", "1");
     in_sync(fleet, "settings");

@@ -63,12 +63,14 @@ macro_rules! scenarios {
 }
 
 const HUB_ALONE: &str = "asks the hub alone";
+const MEMBER_ALONE: &str = "asks a member alone";
 
 scenarios! {
     a_wrong_join_says_what_is_wrong_and_leaves_nothing_behind: leave::wrong_joins, unjoined(2);
     the_page_works: page::the_page, unjoined(3);
-    a_member_reads_like_a_cluster: workloads::reads_like_a_cluster, together(1);
-    a_rollout_in_a_member_goes_through_replica_sets_and_can_be_undone: workloads::rolls_out, together(1);
+    a_member_reads_like_a_cluster: workloads::reads_like_a_cluster, together(1), not on RealHub: MEMBER_ALONE;
+    a_rollout_in_a_member_goes_through_replica_sets_and_can_be_undone: workloads::rolls_out, together(1),
+        not on RealHub: MEMBER_ALONE;
     what_the_template_names_is_repaired_and_nothing_else_is_touched: repair::repairs, together(3);
     a_change_writes_exactly_the_difference: repair::writes_the_difference, together(3);
     what_the_api_refuses_is_not_stored: bad_input::what_the_api_refuses, unjoined(1), not on RealMembers: HUB_ALONE;
@@ -105,6 +107,8 @@ const ONE_KIND_ONLY: &[(&str, &str)] = &[
     ("what_was_acknowledged_survives_a_kill", "about the embedded store; a real hub's is etcd's affair"),
     ("a_folder_in_use_a_taken_port_and_a_newer_format_are_clear_errors", "a real hub has no folder and no port of ours"),
     ("after_a_power_failure_everything_acknowledged_is_there_watches_resume_and_members_converge", "about the embedded store"),
+    ("on_a_full_file_system_writes_are_refused_all_else_goes_on_and_space_is_enough_to_go_on", "about the embedded store"),
+    ("a_disk_that_fails_a_sync_ends_the_hub_with_the_cause_and_nothing_acknowledged_is_lost", "about the embedded store"),
     ("a_full_disk_stops_the_hub_with_the_cause_and_what_to_do_and_nothing_acknowledged_is_lost", "about the embedded store"),
     (
         "a_hub_that_was_off_for_thirty_days_and_for_four_hundred_returns_without_a_human",

@@ -17,14 +17,14 @@ pub(crate) enum Hub {
     /// `comity demo`, with the members that it has in its own process.
     Embedded { flags: Vec<String>, running: Option<Running> },
     /// `comity hub start`, once or several times, on a control plane.
-    Existing { cluster: Box<ControlPlane>, instances: Vec<Running> },
+    Existing { cluster: Box<ControlPlane>, flags: Vec<String>, instances: Vec<Running> },
 }
 
 impl Hub {
     /// A control plane for a hub; Comity is not started. Nothing when a program is missing (said in one line).
     pub(super) fn existing(home: &Home) -> Option<Self> {
         let programs = tool_or_skip("a real hub", RealCluster::find(Parts::Controllers))?;
-        Some(Self::Existing { cluster: Box::new(ControlPlane::start("host", programs, home)), instances: Vec::new() })
+        Some(Self::Existing { cluster: Box::new(ControlPlane::start("host", programs, home)), flags: Vec::new(), instances: Vec::new() })
     }
 
     pub(super) fn kubeconfig(&self, home: &Path) -> PathBuf {
@@ -41,9 +41,10 @@ impl Hub {
                 let args = ["demo", "--data-dir=data"].into_iter().chain(flags.iter().map(String::as_str));
                 *running = Some(home.start(&args.collect::<Vec<_>>()).unwrap());
             }
-            Self::Existing { cluster, instances } => {
+            Self::Existing { cluster, flags, instances } => {
                 let kubeconfig = cluster.kubeconfig.to_string_lossy().into_owned();
-                instances.push(home.start(&["hub", "start", "--kubeconfig", &kubeconfig]).unwrap());
+                let args = ["hub", "start", "--kubeconfig", &kubeconfig].into_iter().chain(flags.iter().map(String::as_str));
+                instances.push(home.start(&args.collect::<Vec<_>>()).unwrap());
             }
         }
     }

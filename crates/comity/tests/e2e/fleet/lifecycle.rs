@@ -150,6 +150,19 @@ impl Fleet {
         }
     }
 
+    /// A real API server that has just been started refuses for half a minute what a policy with parameters judges: from
+    /// now on there is none. On an embedded hub the rule is part of the server.
+    pub(crate) fn spare_the_policy(&mut self) {
+        let Hub::Existing { flags, .. } = &mut self.hub else { return };
+        let off = "--template-authority=off";
+        if !flags.iter().any(|flag| flag == off) {
+            flags.push(off.to_owned());
+            let policy =
+                ["validatingadmissionpolicybinding", "validatingadmissionpolicy"].map(|kind| format!("{kind}/comity-template-authority"));
+            self.hub(&["delete", &policy[0], &policy[1], "--ignore-not-found"]);
+        }
+    }
+
     /// Keeps what the hub has stored under a name; Comity is stopped.
     pub(crate) fn save_hub(&mut self, name: &str) {
         self.hub.save(self.home.path(), name);
