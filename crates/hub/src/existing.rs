@@ -155,7 +155,10 @@ async fn guard_templates(options: &Options) -> Result<JoinHandle<()>, StartError
         let (hub, me) = (hub.clone(), me.clone());
         async move { policy::install(&hub, &groups, &me).await }
     };
-    install([keys::TYPES_GROUP.to_owned()].into()).await.map_err(|error| match &error {
+    // every group from the start: a restart must not leave any of them open for a moment
+    let types = comity_federation::survey::types(&options.client).await.map_err(|e| failed(&e))?;
+    let groups = types.into_iter().map(|config| config.spec.federated_type.group).chain([keys::TYPES_GROUP.to_owned()]);
+    install(groups.collect()).await.map_err(|error| match &error {
         ClientError::Api(status) if status.code == 404 => failed(
             &"this Kubernetes has no ValidatingAdmissionPolicies (v1, since 1.30); to run without the rule: --template-authority=off",
         ),

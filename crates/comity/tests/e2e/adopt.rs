@@ -58,6 +58,7 @@ pub(crate) fn adopts(fleet: &mut Fleet) {
     let secret = fleet.comity(&["release", "secret", "key", "-n", "adopted", "-C", "cluster1"]);
     assert!(secret.code == 7 && secret.stderr.contains("--as-it-is"), "{} {}", secret.code, secret.stderr);
     assert_eq!(fleet.comity(&["release", "secret", "key", "-n", "adopted", "-C", "cluster1", "--as-it-is"]).code, 0);
+    fleet.hub(&["delete", "-f", &file, "--timeout=30s"]);
 }
 
 pub(crate) fn orphans(fleet: &mut Fleet) {
