@@ -258,6 +258,8 @@ pub type Connect = Arc<dyn Fn(&ClusterSpec, &str) -> Result<ClusterClient, Strin
 const BEHIND: &str = "CopiesBehind";
 /// Between two looks at a member, whatever asks for them. A connection that breaks is news that a look must tell at once.
 const SPACING: Duration = Duration::from_millis(250);
+/// The same while it is known that it does not answer.
+const SPACING_OUT: Duration = Duration::from_secs(1);
 /// Flags that change often are written together.
 const GATHER: Duration = Duration::from_millis(250);
 /// A status is written for its times alone not more often than this.
@@ -317,7 +319,10 @@ impl Keeper {
                     changed = self.input.changed() => if changed.is_err() { return },
                     () = tokio::time::sleep_until(again) => {}
                     // many jobs may fail at once: that is one reason to look, not many
-                    () = self.member.silence.notified() => tokio::time::sleep_until(looked + SPACING.min(pause)).await,
+                    () = self.member.silence.notified() => {
+                        let spacing = if stands.is_ok() { SPACING } else { SPACING_OUT };
+                        tokio::time::sleep_until(looked + spacing.min(pause)).await;
+                    }
                     () = self.member.flags.changed() => {
                         tokio::time::sleep_until(written + GATHER).await;
                         continue;
